@@ -1,0 +1,44 @@
+# The commands of a working day. Everything installs into .venv; nothing is done twice.
+PYTHON ?= python3
+BIN := .venv/bin
+export OMP_NUM_THREADS ?= 1
+export OMP_WAIT_POLICY ?= passive
+
+.PHONY: help setup demo test quick lint clean .types
+
+help:
+	@echo "make demo    install, then train, compare, discover and report (about 6 minutes)"
+	@echo "make test    install, then the whole test suite, ruff and mypy"
+	@echo "make quick   the tests that answer in two minutes"
+	@echo "make setup   install into .venv"
+
+setup: .venv/.installed
+
+.venv/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "s2lab needs Python 3.11 to 3.13; name one: make PYTHON=python3.12 setup"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	@touch $@
+
+.types:
+	@rm -rf .types && mkdir -p .types/s2lab
+	@cd .types/s2lab && ln -s ../../s2lab/* . && ln -s ../../envs ../../agents ../../causal .
+	@rm -f .types/s2lab/__pycache__
+
+demo: setup
+	@$(BIN)/s2lab demo
+
+test: setup lint
+	@$(BIN)/pytest -n 2 --dist loadfile
+
+quick: setup
+	@$(BIN)/pytest -n 2 --dist loadfile -m 'not slow'
+
+lint: setup .types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+clean:
+	rm -rf .venv .types build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Recurrent cores, one file each, one contract."""

@@ -1,0 +1,1 @@
+"""Learners of causal graphs, one file each, one protocol."""

@@ -1,0 +1,1 @@
+"""Published Bayesian networks as BIF files."""
