@@ -1,0 +1,124 @@
+"""The plain cores against torch's own modules, which we did not write."""
+
+import dataclasses
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from s2lab.agents.cores import CORES, core_config, make_core
+from s2lab.agents.cores.gru import GRUConfig, GRUCore
+from s2lab.agents.cores.lstm import LSTMConfig, LSTMCore
+
+T, B, F, H = 7, 3, 5, 4
+
+
+def torch_lstm(core: LSTMCore) -> nn.LSTM:
+    peer = nn.LSTM(core.input_size, core.output_size).double()
+    with torch.no_grad():
+        peer.weight_ih_l0.copy_(core.weight_ih)
+        peer.weight_hh_l0.copy_(core.weight_hh)
+        peer.bias_ih_l0.copy_(core.bias)
+        peer.bias_hh_l0.zero_()
+    return peer
+
+
+def torch_gru(core: GRUCore) -> nn.GRU:
+    peer = nn.GRU(core.input_size, core.output_size).double()
+    with torch.no_grad():
+        peer.weight_ih_l0.copy_(core.weight_ih)
+        peer.weight_hh_l0.copy_(core.weight_hh)
+        peer.bias_ih_l0.copy_(core.bias_ih)
+        peer.bias_hh_l0.copy_(torch.cat([torch.zeros(2 * core.output_size), core.bias_hn]))
+    return peer
+
+
+def torch_run(peer: nn.RNNBase, inputs: Tensor, state: tuple[Tensor, ...], reset: Tensor) -> Tensor:
+    """One torch call per step and row: a reset row starts from zeros."""
+    rows = []
+    for b in range(inputs.shape[1]):
+        carried = tuple(part[None, b : b + 1] for part in state)
+        steps = []
+        for t in range(inputs.shape[0]):
+            if reset[t, b]:
+                carried = tuple(torch.zeros_like(part) for part in carried)
+            packed = carried if isinstance(peer, nn.LSTM) else carried[0]
+            out, packed = peer(inputs[t : t + 1, b : b + 1], packed)
+            carried = packed if isinstance(packed, tuple) else (packed,)
+            steps.append(out[0, 0])
+        rows.append(torch.stack(steps))
+    return torch.stack(rows, dim=1)
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_core_equals_torchs_own_with_resets_in_the_middle(name: str) -> None:
+    torch.manual_seed(0)
+    core = make_core(name, F, {"hidden_size": H}).double()
+    with torch.no_grad():
+        for parameter in core.parameters():
+            parameter.normal_(std=0.5)
+    peer = torch_lstm(core) if isinstance(core, LSTMCore) else torch_gru(core)  # type: ignore[arg-type]
+    inputs = torch.randn(T, B, F, dtype=torch.float64)
+    state = tuple(torch.randn_like(part) for part in core.initial_state(B, dtype=torch.float64))
+    reset = torch.rand(T, B) < 0.3
+    assert reset.any()
+    ours, theirs = inputs.clone().requires_grad_(), inputs.clone().requires_grad_()
+    outputs, _ = core(ours, state, reset)
+    expected = torch_run(peer, theirs, state, reset)
+    torch.testing.assert_close(outputs, expected, rtol=1e-6, atol=1e-9)
+    weight = torch.randn_like(outputs)
+    (outputs * weight).sum().backward()
+    (expected * weight).sum().backward()
+    torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-6, atol=1e-9)
+    for attribute in ("weight_ih", "weight_hh"):
+        torch.testing.assert_close(
+            getattr(core, attribute).grad,
+            getattr(peer, f"{attribute}_l0").grad,
+            rtol=1e-6,
+            atol=1e-9,
+        )
+    if isinstance(core, LSTMCore):
+        torch.testing.assert_close(core.bias.grad, peer.bias_ih_l0.grad, rtol=1e-6, atol=1e-9)
+    elif isinstance(core, GRUCore):
+        torch.testing.assert_close(core.bias_ih.grad, peer.bias_ih_l0.grad, rtol=1e-6, atol=1e-9)
+        torch.testing.assert_close(
+            core.bias_hn.grad, peer.bias_hh_l0.grad[2 * H :], rtol=1e-6, atol=1e-9
+        )
+
+
+def test_no_core_has_no_memory() -> None:
+    core = make_core("none", F)
+    inputs = torch.randn(T, B, F)
+    outputs, state = core(inputs, core.initial_state(B), torch.zeros(T, B, dtype=torch.bool))
+    assert core.output_size == F
+    assert state == ()
+    assert torch.equal(outputs, inputs)
+
+
+def test_an_unknown_core_or_option_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ValueError, match="unknown core 'lstn'; did you mean 'lstm'"):
+        make_core("lstn", F)
+    with pytest.raises(ValueError, match="'hiden_size'; did you mean 'hidden_size'"):
+        make_core("lstm", F, {"hiden_size": 3})
+    with pytest.raises(ValueError, match="hidden_size is 0"):
+        make_core("gru", F, {"hidden_size": 0})
+
+
+def test_wrong_shapes_are_refused_before_they_broadcast() -> None:
+    core = LSTMCore(F, LSTMConfig(hidden_size=H))
+    inputs, state = torch.randn(T, B, F), core.initial_state(B)
+    with pytest.raises(ValueError, match="this core takes"):
+        core(inputs[:, :, :2], state, torch.zeros(T, B, dtype=torch.bool))
+    with pytest.raises(ValueError, match=r"reset is torch.float32"):
+        core(inputs, state, torch.zeros(T, B))
+    with pytest.raises(ValueError, match="initial_state"):
+        core(inputs, core.initial_state(1), torch.zeros(T, B, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("name", sorted(CORES))
+def test_configurations_are_frozen(name: str) -> None:
+    config = core_config(name)
+    assert dataclasses.is_dataclass(config)
+    with pytest.raises((dataclasses.FrozenInstanceError, TypeError)):
+        config.hidden_size = 3
+    assert GRUConfig(hidden_size=9).hidden_size == 9
