@@ -1,0 +1,34 @@
+"""Stable-Baselines3's logger as a source for the tracker, through SB3's own KVWriter interface."""
+
+from typing import TYPE_CHECKING, Any
+
+from s2lab.track import Tracker
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.logger import Logger
+
+
+def sb3_logger(tracker: Tracker) -> "Logger":
+    """A logger for `model.set_logger`: whatever SB3 dumps becomes a line of the run."""
+    from numbers import Real
+
+    from stable_baselines3.common.logger import KVWriter, Logger
+
+    class TrackerWriter(KVWriter):
+        def write(
+            self,
+            key_values: dict[str, Any],
+            key_excluded: dict[str, tuple[str, ...]],
+            step: int = 0,
+        ) -> None:
+            numbers = {
+                name: float(value)
+                for name, value in key_values.items()
+                if isinstance(value, Real) and "json" not in (key_excluded.get(name) or ())
+            }
+            tracker.log(step, numbers)
+
+        def close(self) -> None:
+            """The tracker outlives SB3's logger; whoever opened it closes it."""
+
+    return Logger(folder=None, output_formats=[TrackerWriter()])
