@@ -1,4 +1,35 @@
-"""Room `s2lab.causal`."""
+"""Room `s2lab.causal`: graphs, truth, data and discovery from interventions."""
 
 if __name__ != "s2lab.causal":
     raise ImportError("import s2lab.causal: the bare name would load a second copy of the package")
+
+from s2lab.causal.bif import parse_bif, read_bif
+from s2lab.causal.data import InterventionalData
+from s2lab.causal.discovery import DISCOVERERS, make_discoverer
+from s2lab.causal.equivalence import cpdag, interventional_cpdag
+from s2lab.causal.errors import InputError
+from s2lab.causal.graph import CausalGraph
+from s2lab.causal.metrics import EdgeDifferences, edge_differences, structural_hamming_distance
+from s2lab.causal.network import DiscreteNetwork
+from s2lab.causal.networks import NETWORKS, load_network
+from s2lab.causal.scm import StructuralCausalModel, simulate
+
+__all__ = [
+    "DISCOVERERS",
+    "NETWORKS",
+    "CausalGraph",
+    "DiscreteNetwork",
+    "EdgeDifferences",
+    "InputError",
+    "InterventionalData",
+    "StructuralCausalModel",
+    "cpdag",
+    "edge_differences",
+    "interventional_cpdag",
+    "load_network",
+    "make_discoverer",
+    "parse_bif",
+    "read_bif",
+    "simulate",
+    "structural_hamming_distance",
+]

@@ -1,0 +1,57 @@
+"""The learners by name. Loads none of them before it is asked to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from s2lab.causal.discovery.protocol import Discoverer
+from s2lab.causal.errors import InputError, nearest
+
+
+@dataclass(frozen=True)
+class DiscovererEntry:
+    """Where a learner lives and what it can use."""
+
+    module: str
+    """Module below `s2lab.causal`."""
+    maker: str
+    """A class or function of that module; its keywords are the learner's options."""
+    summary: str
+    """One line for `s2lab list discoverers`."""
+    interventional: bool
+    """Whether it uses intervention targets; otherwise it is given observational rows only."""
+
+
+DISCOVERERS: dict[str, DiscovererEntry] = {
+    "exact": DiscovererEntry(
+        "discovery.exact",
+        "ExactDiscovery",
+        "best graph under interventional BDeu, exact to 16 variables",
+        True,
+    ),
+    "pc": DiscovererEntry("pgmpy_bridge", "pgmpy_pc", "pgmpy's PC, observational rows only", False),
+    "ges": DiscovererEntry(
+        "pgmpy_bridge", "pgmpy_ges", "pgmpy's GES, observational rows only", False
+    ),
+    "hill_climb": DiscovererEntry(
+        "pgmpy_bridge", "pgmpy_hill_climb", "pgmpy's hill climbing, observational rows only", False
+    ),
+}
+
+
+def make_discoverer(name: str, options: Mapping[str, Any] | None = None) -> Discoverer:
+    """Build a learner. Raises `InputError` on an unknown name or option, with the nearest name."""
+    if name not in DISCOVERERS:
+        raise InputError(
+            f"unknown discoverer {name!r}{nearest(name, DISCOVERERS)}  (s2lab list discoverers)"
+        )
+    entry = DISCOVERERS[name]
+    maker = getattr(import_module(f"s2lab.causal.{entry.module}"), entry.maker)
+    try:
+        learner: Discoverer = maker(**dict(options or {}))
+    except TypeError as error:
+        raise InputError(f"discoverer {name!r}: {error}") from None
+    return learner
