@@ -38,6 +38,18 @@ CORES: dict[str, CoreEntry] = {
         "lstm", "LSTMCore", "LSTMConfig", "long short-term memory (Hochreiter & Schmidhuber 1997)"
     ),
     "gru": CoreEntry("gru", "GRUCore", "GRUConfig", "gated recurrent unit (Cho et al. 2014)"),
+    "rims": CoreEntry(
+        "rims", "RIMsCore", "RIMsConfig", "recurrent independent mechanisms (Goyal et al. 2019)"
+    ),
+    "workspace": CoreEntry(
+        "workspace",
+        "WorkspaceCore",
+        "WorkspaceConfig",
+        "modules that share a global workspace (Goyal et al. 2021)",
+    ),
+    "scoff": CoreEntry(
+        "scoff", "SCOFFCore", "SCOFFConfig", "object files and schemata (Goyal et al. 2020)"
+    ),
 }
 
 

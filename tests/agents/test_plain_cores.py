@@ -57,7 +57,7 @@ def test_core_equals_torchs_own_with_resets_in_the_middle(name: str) -> None:
     with torch.no_grad():
         for parameter in core.parameters():
             parameter.normal_(std=0.5)
-    peer = torch_lstm(core) if isinstance(core, LSTMCore) else torch_gru(core)  # type: ignore[arg-type]
+    peer = torch_lstm(core) if isinstance(core, LSTMCore) else torch_gru(core)
     inputs = torch.randn(T, B, F, dtype=torch.float64)
     state = tuple(torch.randn_like(part) for part in core.initial_state(B, dtype=torch.float64))
     reset = torch.rand(T, B) < 0.3
