@@ -105,3 +105,14 @@ def make_external_vec(
         autoreset_mode=autoreset,
         copy=False,
     )
+
+
+class ReportSuccess(gym.Wrapper[Any, Any, Any, Any]):
+    """Adds `info["is_success"]` at the end of an episode: terminated with a positive reward."""
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        """Step, and say whether an end was a success."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        if terminated or truncated:
+            info = {**info, "is_success": bool(terminated and float(reward) > 0)}
+        return observation, reward, terminated, truncated, info

@@ -1,0 +1,74 @@
+"""Encoder -> core -> policy and value. Knows no learning algorithm and no environment."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium as gym
+import torch
+from torch import Tensor, nn
+
+from s2lab.agents.actions import action_head
+from s2lab.agents.cores import make_core
+from s2lab.agents.encoders.observation import EncoderConfig, Observation, ObservationEncoder
+
+State = tuple[Tensor, ...]
+
+HEAD_SIZE = 64  # hidden units of each head, as in BabyAI 1.1
+
+
+class ActorCritic(nn.Module):
+    """An agent's whole network.
+
+    Orthogonal initialisation with gain sqrt(2) for hidden layers, 0.01 for the policy's last layer
+    and 1 for the value's (Engstrom et al. 2020, Andrychowicz et al. 2021).
+    """
+
+    def __init__(
+        self,
+        observation_space: gym.spaces.Dict,
+        action_space: gym.Space[Any],
+        core: str,
+        core_options: Mapping[str, Any] | None = None,
+        encoder: EncoderConfig | None = None,
+    ) -> None:
+        super().__init__()
+        self.encoder = ObservationEncoder(observation_space, encoder)
+        self.core = make_core(core, self.encoder.output_size, core_options)
+        self.actions = action_head(action_space)
+        self.policy = _head(self.core.output_size, self.actions.head_size, gain=0.01)
+        self.value = _head(self.core.output_size, 1, gain=1.0)
+
+    def initial_state(self, batch_size: int, device: torch.device | None = None) -> State:
+        """The core's state at the start of an episode; tensors [batch_size, ...]."""
+        state: State = self.core.initial_state(batch_size, device=device)
+        return state
+
+    def forward(
+        self, observation: Observation, state: State, reset: Tensor
+    ) -> tuple[Tensor, Tensor, State]:
+        """Read a sequence of observations.
+
+        Args:
+            observation: fields [T, B, ...]
+            state: the core's state before the first step, tensors [B, ...]
+            reset: bool [T, B]; `reset[t]` clears a row's state before step t
+
+        Returns:
+            head: [T, B, head_size], the numbers that `actions` turns into a distribution
+            values: [T, B]
+            state: after the last step
+        """
+        time, batch = reset.shape
+        flat = {name: field.flatten(0, 1) for name, field in observation.items()}
+        features = self.encoder(flat).view(time, batch, -1)
+        outputs, state = self.core(features, state, reset)
+        return self.policy(outputs), self.value(outputs).squeeze(-1), state
+
+
+def _head(inputs: int, outputs: int, gain: float) -> nn.Sequential:
+    hidden, last = nn.Linear(inputs, HEAD_SIZE), nn.Linear(HEAD_SIZE, outputs)
+    for layer, layer_gain in ((hidden, math.sqrt(2)), (last, gain)):
+        nn.init.orthogonal_(layer.weight, layer_gain)
+        nn.init.zeros_(layer.bias)
+    return nn.Sequential(hidden, nn.Tanh(), last)

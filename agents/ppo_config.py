@@ -1,0 +1,61 @@
+"""The settings of recurrent PPO. Loads no torch, so that a command line can show them at once."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PPOConfig:
+    """Proximal policy optimisation (Schulman et al. 2017) over sequences."""
+
+    num_envs: int = 16
+    """Worlds stepped side by side."""
+    rollout_steps: int = 64
+    """Steps per world between two updates; also the length of backpropagation through time."""
+    epochs: int = 4
+    """Passes over each rollout."""
+    minibatches: int = 4
+    """Gradient steps per pass; each takes the whole sequences of num_envs / minibatches worlds."""
+    lr: float = 1e-3
+    """Adam's learning rate at the start."""
+    lr_end: float = 0.1
+    """Fraction of `lr` that is left, linearly, when the budget of steps is spent."""
+    adam_eps: float = 1e-5
+    """Adam's epsilon (Huang et al. 2022)."""
+    gamma: float = 0.99
+    """Discount per step."""
+    gae_lambda: float = 0.95
+    """Lambda of generalised advantage estimation (Schulman et al. 2016)."""
+    clip: float = 0.2
+    """How far the probability ratio may move, and the value in units of returns."""
+    entropy_coef: float = 0.01
+    """Weight of the entropy bonus, nats."""
+    value_coef: float = 0.5
+    """Weight of the value loss."""
+    max_grad_norm: float = 0.5
+    """Gradients are scaled down to this 2-norm."""
+    reward_scale: float = 1.0
+    """Rewards are multiplied by this before learning; BabyAI uses 20."""
+    bootstrap_truncated: bool = False
+    """Add the value of the final observation when a time limit ends an episode. Off, a time-out
+    counts as failure, which is BabyAI's convention."""
+
+    def __post_init__(self) -> None:
+        positive = ("num_envs", "rollout_steps", "epochs", "minibatches", "lr", "clip")
+        for name in (*positive, "max_grad_norm", "adam_eps", "reward_scale"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
+        for name in ("gamma", "gae_lambda", "lr_end"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be between 0 and 1, got {getattr(self, name)}")
+        for name in ("entropy_coef", "value_coef"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        if self.num_envs % self.minibatches:
+            raise ValueError(
+                f"num_envs ({self.num_envs}) must be a multiple of minibatches ({self.minibatches})"
+            )
+
+    @property
+    def steps_per_rollout(self) -> int:
+        """Environment steps between two updates."""
+        return self.num_envs * self.rollout_steps

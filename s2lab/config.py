@@ -1,0 +1,182 @@
+"""What a run is told: frozen settings and named presets. Loads no torch and touches no files."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
+
+from s2lab.agents.ppo_config import PPOConfig
+from s2lab.errors import UserError, unknown
+from s2lab.run_folder import RunFolder
+from s2lab.seeds import world_seeds
+
+TrackMode = Literal["off", "offline", "online"]
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What every run on an environment has."""
+
+    env: str
+    """A gymnasium id, verbatim."""
+    seed: int = 0
+    """Run seed; worlds, weights and actions derive from it through `seeds.py`."""
+    steps: int = 200_000
+    """Environment steps to train for, summed over worlds."""
+    ppo: PPOConfig = field(default_factory=PPOConfig)
+    """Settings of PPO."""
+    imports: tuple[str, ...] = ()
+    """Packages to import first because they register environments."""
+    device: str = "cpu"
+    """Where the network lives: cpu or cuda."""
+    log_every: int = 5_000
+    """Environment steps between two lines of metrics.jsonl."""
+    save_every: int = 50_000
+    """Environment steps between two checkpoints."""
+    eval_episodes: int = 200
+    """Unseen episodes played with the sampled policy when the budget is spent; 0 for none."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "log_every", "save_every"):
+            if not 0 < getattr(self, name) <= 10**12:
+                raise UserError(
+                    f"{name} must be between 1 and 1_000_000_000_000, got {getattr(self, name)}"
+                )
+        if not 0 <= self.eval_episodes <= 1_000_000:
+            raise UserError(
+                f"eval_episodes must be between 0 and 1_000_000, got {self.eval_episodes}"
+            )
+        world_seeds(self.seed, self.ppo.num_envs)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for config.yaml."""
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return plain
+
+    @property
+    def group(self) -> str:
+        """Environment, agent and a hash of everything but the seed: what runs to average share."""
+        same = {key: value for key, value in self.to_dict().items() if key != "seed"}
+        digest = hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()
+        return f"{self.env} {self.label} {digest[:8]}"
+
+    @property
+    def label(self) -> str:
+        """The agent's name in folders, tables and pictures."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class TrainConfig(RunConfig):
+    """A run of our own recurrent PPO."""
+
+    agent: str = "lstm"
+    """Recurrent core (s2lab list agents)."""
+    core: Mapping[str, Any] = field(default_factory=dict)
+    """Options of the core, such as hidden_size."""
+
+    @property
+    def label(self) -> str:
+        """The core's name."""
+        return self.agent
+
+
+@dataclass(frozen=True)
+class BaselineConfig(RunConfig):
+    """A run of a Stable-Baselines3 algorithm."""
+
+    algo: str = "ppo"
+    """Algorithm (s2lab list baselines)."""
+    network: Literal["same", "default"] = "same"
+    """`same`: our observation encoder in front; `default`: what SB3 chooses by itself."""
+
+    @property
+    def label(self) -> str:
+        """Such as sb3-ppo or sb3-ppo-default."""
+        return f"sb3-{self.algo}" + ("" if self.network == "same" else "-default")
+
+
+KINDS: dict[str, type[TrainConfig] | type[BaselineConfig]] = {
+    "train": TrainConfig,
+    "baseline": BaselineConfig,
+}
+
+
+def read_config(run: RunFolder) -> TrainConfig | BaselineConfig:
+    """The settings that a run folder was made with.
+
+    Raises:
+        UserError: a kind, field or value that this version does not know.
+    """
+    path = run.path / "config.yaml"
+    kind = str(run.summary.get("kind"))
+    if kind not in KINDS:
+        raise UserError(f"{run.path} is a run of kind {kind!r}; expected train or baseline")
+    settings = run.config
+    known = {entry.name for entry in fields(KINDS[kind])}
+    for name in settings:
+        if name not in known:
+            raise UserError(f"{path}: unknown field {name!r}; a newer s2lab may have written it")
+    try:
+        settings["ppo"] = PPOConfig(**settings.get("ppo", {}))
+        settings["imports"] = tuple(settings.get("imports", ()))
+        return KINDS[kind](**settings)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+# Presets are settings of PPO under a name; each says where it comes from.
+PRESETS: dict[str, Mapping[str, Any]] = {
+    # Screened on GoToRedBallGrey: learning rates 1e-3 and 2e-3, training success at 80,000 steps.
+    "quick": {
+        "num_envs": 32, "rollout_steps": 32, "minibatches": 2, "lr": 2e-3,
+    },
+    # Chevalier-Boisvert et al. 2019 and the BabyAI 1.1 code's defaults.
+    "babyai": {
+        "num_envs": 64, "rollout_steps": 40, "minibatches": 2, "lr": 1e-4, "lr_end": 1.0,
+        "gamma": 0.99, "gae_lambda": 0.99, "reward_scale": 20.0,
+    },
+    # A screening on FourRooms: large batches, few passes, a schedule that matches the budget.
+    "fourrooms": {
+        "num_envs": 256, "rollout_steps": 64, "minibatches": 4, "epochs": 2, "lr": 2e-3,
+    },
+}  # fmt: skip
+
+
+def ppo_config(preset: str, overrides: Mapping[str, str]) -> PPOConfig:
+    """The preset with `name=value` overrides.
+
+    Raises:
+        UserError: an unknown preset or field, or a value that is no number or out of range.
+    """
+    if preset not in PRESETS:
+        raise unknown("preset", preset, PRESETS, "s2lab list presets")
+    known = {entry.name: entry for entry in fields(PPOConfig)}
+    settings = dict(PRESETS[preset])
+    for name, text in overrides.items():
+        if name not in known:
+            raise unknown("PPO setting", name, known, "s2lab list ppo")
+        settings[name] = _parse(name, text, known[name].type)
+    try:
+        return PPOConfig(**settings)
+    except ValueError as error:
+        raise UserError(f"PPO setting {error}") from None
+
+
+def _parse(name: str, text: str, kind: Any) -> Any:
+    try:
+        if kind is bool:
+            return {"true": True, "false": False}[text.lower()]
+        return kind(text)
+    except (KeyError, ValueError):
+        allowed = {bool: "true or false", int: "a whole number", float: "a number"}[kind]
+        raise UserError(f"PPO setting {name} must be {allowed}, got {text!r}") from None
+
+
+def assignments(flag: str, pairs: tuple[str, ...]) -> dict[str, str]:
+    """`name=value` words from the command line as a dictionary."""
+    for pair in pairs:
+        if "=" not in pair:
+            raise UserError(f"{flag} takes name=value words, got {pair!r}: {flag} lr=0.001")
+    return dict(pair.split("=", 1) for pair in pairs)

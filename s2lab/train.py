@@ -1,0 +1,159 @@
+"""Training our own agents: a list of clocks around `agents/ppo.py`. Knows no SB3."""
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from s2lab import checkpoint, seeds
+from s2lab.config import TrackMode, TrainConfig
+from s2lab.errors import UserError, unknown
+from s2lab.run_folder import RunFolder
+from s2lab.session import Outcome, Session, check_device, last_checkpoint
+
+if TYPE_CHECKING:
+    import gymnasium as gym
+
+    from s2lab.agents.actor_critic import ActorCritic
+
+
+def create_run(config: TrainConfig, runs: Path = Path("runs")) -> RunFolder:
+    """Check everything that can be checked before work begins, then make the run folder.
+
+    Raises:
+        UserError: an unknown environment, agent or option, a device that is not there, a folder
+            that cannot be written.
+    """
+    from s2lab.agents.cores import CORES
+
+    if config.agent not in CORES:
+        raise unknown("agent", config.agent, CORES, "s2lab list agents")
+    check_device(config.device)
+    check_environment(config.env, config.imports)
+    build_model(config)
+    return RunFolder.create(
+        runs,
+        env_id=config.env,
+        agent=config.label,
+        seed=config.seed,
+        kind="train",
+        config=config.to_dict(),
+    )
+
+
+def train(
+    config: TrainConfig,
+    *,
+    runs: str | Path = "runs",
+    track: TrackMode = "off",
+    quiet: bool = False,
+) -> Outcome:
+    """Train from scratch in a new run folder.
+
+    Raises:
+        UserError: see `create_run`.
+    """
+    return run_training(create_run(config, Path(runs)), config, track=track, quiet=quiet)
+
+
+def run_training(
+    run: RunFolder, config: TrainConfig, *, track: TrackMode = "off", quiet: bool = False
+) -> Outcome:
+    """Train, or go on training, in an existing run folder until the budget is spent."""
+    import torch
+
+    from s2lab.agents.ppo import PPO
+    from s2lab.envs.external import make_external_vec
+
+    torch.set_num_threads(1)
+    saved = last_checkpoint(run)
+    model = build_model(config)
+    worlds = make_external_vec(config.env, config.ppo.num_envs)
+    with Session(run, config, track=track, quiet=quiet, saved=saved) as session:
+        learner = PPO(
+            worlds,
+            model,
+            config.ppo,
+            total_steps=config.steps,
+            world_seeds=seeds.world_seeds(
+                config.seed, config.ppo.num_envs, session.resumes * config.ppo.num_envs
+            ),
+            policy_seed=seeds.torch_seed(config.seed, "policy"),
+            device=check_device(config.device),
+        )
+        parts: dict[str, checkpoint.Stateful] = {"model": model, "learner": learner}
+        if saved:
+            checkpoint.restore(saved, parts)
+        while learner.step < config.steps and not session.stop.requested:
+            episodes = learner.collect()
+            losses = learner.update()
+            check_finite(losses, learner.step, run.path)
+            session.advance(
+                learner.step,
+                [(episode.return_, episode.length, episode.success) for episode in episodes],
+            )
+            session.log(losses)
+            session.save(parts)
+        outcome = session.finish(parts)
+    worlds.close()
+    return outcome
+
+
+def build_model(config: TrainConfig) -> "ActorCritic":
+    """The network with the initial weights of the run's seed.
+
+    Raises:
+        UserError: a space without an encoder, a core option that is unknown or out of range.
+    """
+    import torch
+
+    from s2lab.agents.actor_critic import ActorCritic
+
+    world = check_environment(config.env, config.imports)
+    torch.manual_seed(seeds.torch_seed(config.seed, "init"))
+    try:
+        return ActorCritic(
+            world.observation_space,  # type: ignore[arg-type]  # every world here is a Dict
+            world.action_space,
+            config.agent,
+            config.core,
+        )
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    finally:
+        world.close()
+
+
+def check_environment(env_id: str, imports: tuple[str, ...]) -> "gym.Env[Any, Any]":
+    """One world of the id.
+
+    Raises:
+        UserError: a package that cannot be imported, an unknown id, a world that cannot be made.
+    """
+    import gymnasium as gym
+
+    from s2lab.envs.external import known_ids, make_single, register_packages
+
+    try:
+        register_packages(imports)
+    except ImportError as error:
+        raise UserError(f"--import: {error}; install the package or correct its name") from None
+    if env_id not in gym.registry and ":" not in env_id:
+        raise unknown("environment", env_id, known_ids(), "s2lab list envs")
+    try:
+        return make_single(env_id)
+    except (gym.error.Error, ImportError, OSError) as error:
+        raise UserError(f"environment {env_id}: {' '.join(str(error).split())}") from None
+
+
+def check_finite(losses: dict[str, float], step: int, path: Path) -> None:
+    """Stop rather than train on with broken weights.
+
+    Raises:
+        UserError: names the term, the step and the command that goes back.
+    """
+    for name, value in losses.items():
+        if not math.isfinite(value):
+            raise UserError(
+                f"{name} became {value} at step {step}; the last checkpoint is good: lower the "
+                f"learning rate and train again, or s2lab resume {path}"
+            )
