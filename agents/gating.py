@@ -25,7 +25,7 @@ class GatedMessage(nn.Module):
 class MemoryGate(nn.Module):
     """The relational memory core's gate (Santoro et al. 2018, arXiv 1806.01822, eqs. 5 to 7).
 
-        i | f = tanh(M) Wm + mean over rows of relu(inputs) Wi + b
+        i | f = tanh(M) Wm + inputs Wi + b
         M' = sigmoid(i) * tanh(M^) + sigmoid(f + forget_bias) * M
 
     one gate per unit of memory.
@@ -42,9 +42,9 @@ class MemoryGate(nn.Module):
             self.from_memory.bias[memory_size:] = forget_bias
 
     def forward(self, inputs: Tensor, memory: Tensor, proposal: Tensor) -> Tensor:
-        """inputs [B, N, I], memory and proposal [B, S, D] -> new memory [B, S, D]."""
-        summary = self.from_inputs(torch.relu(inputs).mean(dim=1)).unsqueeze(1)  # [B, 1, 2D]
-        gates = torch.sigmoid(self.from_memory(torch.tanh(memory)) + summary)  # [B, S, 2D]
+        """inputs [B, I], memory and proposal [B, S, D] -> new memory [B, S, D]."""
+        driven = self.from_inputs(inputs).unsqueeze(1)  # [B, 1, 2D]
+        gates = torch.sigmoid(self.from_memory(torch.tanh(memory)) + driven)  # [B, S, 2D]
         enter, keep = gates.chunk(2, dim=-1)
         return enter * torch.tanh(proposal) + keep * memory
 

@@ -50,6 +50,22 @@ CORES: dict[str, CoreEntry] = {
     "scoff": CoreEntry(
         "scoff", "SCOFFCore", "SCOFFConfig", "object files and schemata (Goyal et al. 2020)"
     ),
+    "rmc": CoreEntry("rmc", "RMCCore", "RMCConfig", "relational memory core (Santoro et al. 2018)"),
+    "transformer": CoreEntry(
+        "transformer",
+        "TransformerCore",
+        "TransformerConfig",
+        "gated transformer with a bounded memory (Parisotto et al. 2019)",
+    ),
+    "production": CoreEntry(
+        "production",
+        "ProductionCore",
+        "ProductionConfig",
+        "neural production system (Goyal et al. 2021)",
+    ),
+    "accumulator": CoreEntry(
+        "accumulator", "AccumulatorCore", "AccumulatorConfig", "a gated linear sum, as an anchor"
+    ),
 }
 
 

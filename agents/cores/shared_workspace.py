@@ -65,7 +65,8 @@ class SharedWorkspace(nn.Module):
         written, wrote = attend(self.write_query(old), key, value, self.heads, self.writers)
         proposal = self.after_write(old + written)
         proposal = self.after_think(proposal + torch.relu(self.think(proposal)))
-        new = self.gate(block_gradient(hidden, kept), old, proposal)  # [B, S, D]
+        summary = torch.relu(block_gradient(hidden, kept)).mean(dim=1)  # [B, H]
+        new = self.gate(summary, old, proposal)  # [B, S, D]
         query = torch.einsum("bkh,khd->bkd", hidden, self.read_query)
         key, value = self.read_key_value(new).chunk(2, dim=-1)  # [B, S, D] each
         messages, read = attend(query, key, value, self.heads)
