@@ -17,21 +17,21 @@ _HOMES = {
     "PPOConfig": "agents.ppo_config",
     "TrainConfig": "config",
     "UserError": "errors",
-    "baseline": "baseline",
+    "baseline": "baselines",
     "load": "policy",
-    "train": "train",
+    "train": "training",
 }
 
 __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
     from s2lab.agents.ppo_config import PPOConfig as PPOConfig
-    from s2lab.baseline import baseline as baseline
+    from s2lab.baselines import baseline as baseline
     from s2lab.config import BaselineConfig as BaselineConfig
     from s2lab.config import TrainConfig as TrainConfig
     from s2lab.errors import UserError as UserError
     from s2lab.policy import load as load
-    from s2lab.train import train as train
+    from s2lab.training import train as train
 
 
 def __getattr__(name: str) -> Any:

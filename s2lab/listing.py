@@ -20,7 +20,7 @@ def names_of(what: str, imports: Sequence[str] = ()) -> dict[str, str]:
 
             return {name: entry.summary for name, entry in CORES.items()}
         case "baselines":
-            from s2lab.baseline import BASELINES
+            from s2lab.baselines import BASELINES
 
             return dict(BASELINES)
         case "discoverers":

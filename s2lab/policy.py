@@ -131,13 +131,13 @@ def load(path: str | Path, which: str = "latest", mode: Mode = "sampled", seed: 
     config = read_config(run)
     saved = checkpoint.load(run.checkpoints, which)
     if isinstance(config, TrainConfig):
-        from s2lab.train import build_model
+        from s2lab.training import build_model
 
         model = build_model(config)
         checkpoint.restore(saved, {"model": model})
         return AgentPolicy(model, mode, seed)
     if isinstance(config, BaselineConfig):
-        from s2lab.baseline import build_algorithm
+        from s2lab.baselines import build_algorithm
 
         algorithm = build_algorithm(config)
         checkpoint.restore(saved, {"model": algorithm.policy})

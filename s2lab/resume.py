@@ -21,9 +21,9 @@ def resume_run(path: Path, *, track: TrackMode = "off", quiet: bool = False) -> 
         )
     config = read_config(run)
     if isinstance(config, TrainConfig):
-        from s2lab.train import run_training
+        from s2lab.training import run_training
 
         return run_training(run, config, track=track, quiet=quiet)
-    from s2lab.baseline import run_baseline
+    from s2lab.baselines import run_baseline
 
     return run_baseline(run, config, track=track, quiet=quiet)

@@ -58,7 +58,7 @@ def train(
         quiet: no progress
         json: print the runs and their results as JSON
     """
-    from s2lab.train import create_run
+    from s2lab.training import create_run
 
     settings = ppo_config(preset, assignments("--ppo", ppo))
     options = {name: parse_value(text) for name, text in assignments("--core", core).items()}
@@ -112,7 +112,7 @@ def baseline(
         quiet: no progress
         json: print the runs and their results as JSON
     """
-    from s2lab.baseline import create_run
+    from s2lab.baselines import create_run
 
     settings = ppo_config(preset, assignments("--ppo", ppo))
     configs = [

@@ -9,7 +9,7 @@ from s2lab.config import BaselineConfig, TrackMode
 from s2lab.errors import unknown
 from s2lab.run_folder import RunFolder
 from s2lab.session import Outcome, Session, check_device, last_checkpoint
-from s2lab.train import check_environment, check_finite
+from s2lab.training import check_environment, check_finite
 
 if TYPE_CHECKING:
     from stable_baselines3 import PPO
