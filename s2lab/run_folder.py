@@ -7,7 +7,6 @@
 import json
 import re
 import secrets
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from typing import Any
 from s2lab import durable
 from s2lab.errors import UserError
 from s2lab.machine import describe_machine
+from s2lab.metrics_file import read_metrics
 
 FORMAT = 1
 NAME_LIMIT = 80
@@ -143,26 +143,8 @@ class RunFolder:
         return found
 
     def metrics(self) -> list[dict[str, float]]:
-        """Every line of metrics.jsonl, null read as nan; up to a last line that a crash has cut."""
-        rows: list[dict[str, float]] = []
-        if not self.metrics_path.exists():
-            return rows
-        lines = self.metrics_path.read_bytes().split(b"\n")
-        for number, line in enumerate(lines, 1):
-            last = number == len(lines)
-            if last and not line:
-                break
-            try:
-                row = json.loads(line)
-                rows.append({k: float("nan") if v is None else v for k, v in row.items()})
-            except (ValueError, AttributeError) as error:
-                if not last:
-                    message = f"{self.metrics_path}:{number} is damaged: not a JSON object"
-                    raise UserError(message) from error
-                warnings.warn(
-                    f"{self.metrics_path}:{number} was cut by a crash; read up to it", stacklevel=2
-                )
-        return rows
+        """Every line of metrics.jsonl (see `read_metrics`); [] before the first."""
+        return read_metrics(self.metrics_path)
 
 
 def _claim(root: Path, name: str) -> Path:

@@ -5,13 +5,14 @@
     published table's layout j    2**41 + j         below 2**42
 
 The three ranges never meet, so an evaluated layout is never a training seed. All are Python ints,
-which is all that `gymnasium.Env.reset(seed=...)` accepts. They need more than 32 bits, so they are no
-seeds for numpy's legacy `np.random.seed` and SB3's `set_random_seed`: those get `torch_seed`, and
-everything else a generator of its own by purpose.
+which is all that `gymnasium.Env.reset(seed=...)` accepts. They need more than 32 bits, so numpy's
+legacy `np.random.seed` and SB3's `set_random_seed` take `torch_seed` instead, and everything else
+gets a generator of its own by purpose.
 """
 
 import hashlib
 from collections.abc import Iterable
+from operator import index
 from typing import TYPE_CHECKING
 
 from s2lab.errors import UserError
@@ -31,19 +32,19 @@ def world_seed(run_seed: int, world: int) -> int:
     """The seed of training world `world` of run `run_seed`; UserError outside the ranges."""
     _check("run seed", run_seed, RUNS)
     _check("world", world, WORLDS_PER_RUN)
-    return int(run_seed) * WORLDS_PER_RUN + int(world)
+    return index(run_seed) * WORLDS_PER_RUN + index(world)
 
 
 def eval_seed(episode: int) -> int:
     """The seed of evaluation episode `episode`, the same for every agent."""
     _check("evaluation episode", episode, TABLE_START - EVALUATION_START)
-    return EVALUATION_START + int(episode)
+    return EVALUATION_START + index(episode)
 
 
 def table_seed(layout: int) -> int:
     """The seed of layout `layout` of a published table."""
     _check("table layout", layout, TABLE_END - TABLE_START)
-    return TABLE_START + int(layout)
+    return TABLE_START + index(layout)
 
 
 def world_seeds(run_seed: int, worlds: int, first: int = 0) -> list[int]:
@@ -86,7 +87,7 @@ def _sequence(run_seed: int, purpose: str) -> "np.random.SeedSequence":
         raise UserError(f"unknown purpose {purpose!r} of randomness; known: {', '.join(PURPOSES)}")
     # A key from the name, not its place in the tuple: a new purpose never shifts an old stream.
     key = int.from_bytes(hashlib.sha256(purpose.encode()).digest()[:4], "little")
-    return np.random.SeedSequence(int(run_seed), spawn_key=(key,))
+    return np.random.SeedSequence(index(run_seed), spawn_key=(key,))
 
 
 def _span(what: str, count: int, first: int) -> Iterable[int]:
@@ -96,5 +97,5 @@ def _span(what: str, count: int, first: int) -> Iterable[int]:
 
 
 def _check(what: str, value: int, end: int) -> None:
-    if not 0 <= value < end:
+    if not 0 <= index(value) < end:
         raise UserError(f"{what} must be between 0 and {end - 1}, got {value}")

@@ -28,6 +28,12 @@ def encode(tree: Any) -> tuple[Any, dict[str, "torch.Tensor"]]:
     return _encode(tree, "", tensors), tensors
 
 
+def encode_parts(parts: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, "torch.Tensor"]]:
+    """`encode` for several named trees whose tensors share one file."""
+    tensors: dict[str, torch.Tensor] = {}
+    return {name: _encode(tree, name, tensors) for name, tree in parts.items()}, tensors
+
+
 def decode(form: Any, tensors: Mapping[str, "torch.Tensor"]) -> Any:
     """The tree that `encode` saw. Raises KeyError or ValueError on a damaged form."""
     if isinstance(form, list):

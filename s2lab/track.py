@@ -1,16 +1,18 @@
-"""One event stream, three sinks: metrics.jsonl (the source of truth), W&B, the terminal."""
+"""One event stream, three sinks: metrics.jsonl (the source of truth), W&B, the terminal.
 
-import json
-import math
-import os
-import time
+Knows no trainer and no metric by name; refuses to let a sink other than the first stop a run.
+"""
+
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from s2lab import durable
+from s2lab.errors import UserError
+from s2lab.metrics_file import MetricsFile
 from s2lab.progress import Progress
 from s2lab.run_folder import RunFolder
+from s2lab.track_wandb import WandbSink, last_tracked_step
 
 Mode = Literal["off", "offline", "online"]
 
@@ -30,45 +32,55 @@ class Tracker:
         quiet: bool = False,
         resume_at: int | None = None,
     ) -> None:
-        """Open metrics.jsonl, cut back to `resume_at` bytes when resuming (see `offset`)."""
+        """Open every sink; `resume_at` is the `offset` of the checkpoint that training resumes at.
+
+        `group`, `job_type` and `tags` are W&B's; `total_steps` is the bar's end (None: unknown).
+        Raises UserError when metrics.jsonl cannot be written or cut.
+        """
+        if mode not in get_args(Mode):
+            raise UserError(f"unknown track mode {mode!r}: off, offline or online")
         self.run = run
-        self._file = open(run.metrics_path, "ab", buffering=0)  # noqa: SIM115 - open as long as the run
-        self._file.truncate(self._whole_length() if resume_at is None else resume_at)
+        self._metrics = MetricsFile(run.metrics_path, resume_at=resume_at)
         self._bar = Progress(total_steps, quiet=quiet)
+        self._wandb: WandbSink | None = None
         self._closed = False
+        after_step = last_tracked_step(run, self._metrics.last_step_before)
+        if mode != "off":
+            self._wandb = WandbSink(
+                run,
+                mode=mode,
+                group=group,
+                job_type=job_type,
+                tags=tags,
+                after_step=after_step,
+                say=self._bar.say,
+            )
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Append one line; what is not finite is written as null. On disk when this returns."""
-        row: dict[str, Any] = {"step": int(step), "time": time.time()}
-        for name, value in metrics.items():
-            number = float(value)
-            row[name] = value if isinstance(value, int) else number
-            if not math.isfinite(number):
-                row[name] = None
-        line = json.dumps(row, allow_nan=False).encode() + b"\n"
-        self._append(line)
+        """Append one line at environment step `step`; a number that is not finite becomes null.
+
+        The line is in the file when this returns. Raises UserError when the disk is full.
+        """
+        line = self._metrics.append(step, metrics)
+        if self._wandb is not None:
+            self._wandb.row(line)
 
     def progress(self, step: int, *, success_rate: float | None = None) -> None:
-        """Move the bar."""
+        """Move the bar; cheap enough for every rollout."""
         self._bar.update(step, success_rate)
 
     def offset(self) -> int:
-        """Bytes in metrics.jsonl up to here, synced to the disk: what a checkpoint remembers."""
-        os.fsync(self._file.fileno())
-        return os.fstat(self._file.fileno()).st_size
+        """Bytes of metrics.jsonl up to here, synced to the disk: what a checkpoint remembers."""
+        return self._metrics.offset()
 
-    def artifact(self, path: os.PathLike[str], name: str, kind: str) -> None:
-        """Hand a file or folder of the run to W&B."""
+    def artifact(self, path: Path, name: str, kind: str) -> None:
+        """Hand W&B a file or folder (a checkpoint, a table); it stays where it is on disk."""
+        if self._wandb is not None:
+            self._wandb.artifact(Path(path), name, kind)
 
     def close(self, summary: Mapping[str, Any] | None = None) -> None:
-        """Write the summary, close every sink."""
-        if self._closed:
-            return
-        self._closed = True
-        self._bar.close()
-        self._file.close()
-        if summary is not None:
-            self.run.write_summary(summary)
+        """Write the summary's fields over those in summary.json, then close every sink."""
+        self._close(summary, failed=False)
 
     def __enter__(self) -> "Tracker":
         return self
@@ -79,19 +91,17 @@ class Tracker:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        self._close(None, failed=error is not None)
 
-    def _append(self, line: bytes) -> None:
-        before = os.fstat(self._file.fileno()).st_size
+    def _close(self, summary: Mapping[str, Any] | None, *, failed: bool) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._bar.close()
+        self._metrics.close()
         try:
-            durable.at_stage("before metrics line")
-            self._file.write(line)
-        except OSError as error:
-            self._file.truncate(before)
-            fix = f"s2lab resume {self.run.path}"
-            raise durable.cannot_write(self.run.metrics_path, error, fix) from error
-
-    def _whole_length(self) -> int:
-        """Bytes up to the end of the last whole line."""
-        data = self.run.metrics_path.read_bytes()
-        return data.rfind(b"\n") + 1
+            if summary is not None:
+                self.run.write_summary(summary)
+        finally:
+            if self._wandb is not None:
+                self._wandb.close(summary, failed=failed)

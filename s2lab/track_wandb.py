@@ -1,0 +1,215 @@
+"""W&B as a sink that cannot hurt: a process of its own at the end of a pipe (`wandb_process`).
+
+Whatever W&B does - refuse to start, raise, hang, die, fill its disk - training notices nothing but
+one line on stderr. Knows no wandb module: only the child imports it.
+"""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from s2lab.run_folder import RunFolder
+
+ROW, EVENT = b"+", b"!"
+QUEUED_ROWS = 100_000
+PATIENCE_S = {"offline": 30.0, "online": 60.0}
+SAY_WAITING_S = 3.0
+
+
+class WandbSink:
+    """One W&B run fed from this process. No method blocks or raises, but `close` waits a while."""
+
+    def __init__(
+        self,
+        run: RunFolder,
+        *,
+        mode: str,
+        group: str,
+        job_type: str,
+        tags: Sequence[str],
+        after_step: int,
+        say: Callable[[str], None],
+        patience_s: float | None = None,
+    ) -> None:
+        """Steps up to `after_step` are left out: an earlier W&B folder of this run has them.
+
+        `say` prints one line for the user; `patience_s` is how long `close` waits.
+        """
+        self._run = run
+        self._say = say
+        self._complained = False
+        self._patience_s = PATIENCE_S[mode] if patience_s is None else patience_s
+        self._queue: queue.Queue[bytes | None] = queue.Queue(QUEUED_ROWS)
+        self._child: subprocess.Popen[bytes] | None = None
+        self._threads: list[threading.Thread] = []
+        settings = {
+            "group": group,
+            "job_type": job_type,
+            "tags": list(tags),
+            "mode": mode,
+            "after_step": after_step,
+            "finish_timeout_s": 0.8 * self._patience_s,
+        }
+        try:
+            start = _event("start", **_identity(run), **settings)
+            self._child = child = _spawn(run.path / "wandb")
+        except (OSError, ValueError, KeyError) as error:
+            self._complain(f"could not start: {error}")
+            return
+        self._threads = [
+            threading.Thread(target=_feed, args=(child.stdin, self._queue), daemon=True),
+            threading.Thread(target=self._listen, args=(child.stdout,), daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+        self._put(start)
+
+    def row(self, line: bytes) -> None:
+        """One line of metrics.jsonl."""
+        self._put(ROW + line)
+
+    def artifact(self, path: Path, name: str, kind: str) -> None:
+        """A file or folder to be copied into W&B's own staging, then uploaded with the run."""
+        self._put(_event("artifact", path=str(path.resolve()), name=name, kind=kind))
+
+    def close(self, summary: Mapping[str, Any] | None, *, failed: bool = False) -> None:
+        """Let W&B write what is left, wait for it within patience, then end it either way."""
+        if self._child is None:
+            return
+        self._put(_event("finish", summary=dict(summary or {}), exit_code=int(failed)))
+        self._put(None)
+        try:
+            if not self._wait(self._child):
+                self._complain(f"did not finish within {self._patience_s:.0f} s")
+        finally:
+            _end(self._child)
+            for thread in self._threads:
+                thread.join(timeout=5)
+            for pipe in (self._child.stdin, self._child.stdout):
+                _close(pipe)
+            self._child = None
+
+    def _put(self, message: bytes | None) -> None:
+        if self._child is None:
+            return
+        if self._child.poll() is not None:
+            self._complain("its process died")
+            return
+        try:
+            self._queue.put_nowait(message)
+        except queue.Full:
+            self._complain("it stopped answering")
+
+    def _wait(self, child: "subprocess.Popen[bytes]") -> bool:
+        """True when the child has ended by itself."""
+        for patience_s in (SAY_WAITING_S, self._patience_s - SAY_WAITING_S):
+            try:
+                child.wait(max(min(patience_s, self._patience_s), 0.0))
+            except subprocess.TimeoutExpired:
+                if patience_s == SAY_WAITING_S and not self._complained:
+                    self._say(f"waiting for W&B (at most {self._patience_s:.0f} s)")
+            else:
+                return True
+        return False
+
+    def _listen(self, pipe: IO[bytes]) -> None:
+        for line in pipe:
+            self._complain(line.decode(errors="replace").strip())
+
+    def _complain(self, why: str) -> None:
+        """Once a run: the first trouble is the one worth reading."""
+        if not self._complained:
+            self._complained = True
+            self._say(f"W&B: {why}; the run goes on, metrics.jsonl has everything")
+
+
+def last_tracked_step(run: RunFolder, last_in_metrics: int) -> int:
+    """The last step any W&B folder of this run can hold; -1 when it has none. For resuming.
+
+    metrics.jsonl is written before W&B is told, so its last line before it is cut bounds what W&B
+    has; the bound is kept, for the second resume finds a shorter file.
+    """
+    name = "wandb/last_step.json"
+    if not (run.path / "wandb").is_dir():
+        return -1
+    last = last_in_metrics
+    try:
+        if (run.path / name).exists():
+            last = max(last, int(run.read_json(name)["step"]))
+        run.write_json(name, {"format": 1, "step": last})
+    except (OSError, ValueError, KeyError, TypeError):
+        return last
+    return last
+
+
+def _event(event: str, **said: Any) -> bytes:
+    return EVENT + json.dumps({"event": event, **said}, default=str).encode() + b"\n"
+
+
+def _identity(run: RunFolder) -> dict[str, Any]:
+    """What makes it this run in W&B, and what panels filter by besides the run's own config."""
+    summary, environment = run.summary, run.environment
+    facts = {key: summary[key] for key in ("kind", "env_id", "agent", "seed")}
+    facts |= {key: environment[key] for key in ("commit", "versions")}
+    return {
+        "project": os.environ.get("WANDB_PROJECT", "s2lab"),
+        "dir": str(run.path.resolve()),
+        "id": environment["uid"],
+        "name": run.run_id,
+        "config": {**run.config, "run": facts},
+    }
+
+
+def _spawn(folder: Path) -> "subprocess.Popen[bytes]":
+    """The child, in a session of its own: Ctrl-C in the terminal is ours to handle."""
+    folder.mkdir(exist_ok=True)
+    environment = {key: value for key, value in os.environ.items() if key != "WANDB_SERVICE"}
+    environment |= {
+        "WANDB_DATA_DIR": str(folder.resolve()),
+        "WANDB_CACHE_DIR": str(folder.resolve() / "cache"),
+        "WANDB_ERROR_REPORTING": "false",
+        "OMP_NUM_THREADS": "1",
+    }
+    with open(folder / "sink.log", "ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "s2lab.wandb_process"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=environment,
+            start_new_session=True,
+        )
+
+
+def _feed(pipe: IO[bytes], messages: "queue.Queue[bytes | None]") -> None:
+    """Pass messages on until None; a broken pipe ends it (`_put` notices the dead child)."""
+    try:
+        while (message := messages.get()) is not None:
+            pipe.write(message)
+            if messages.empty():
+                pipe.flush()
+    except OSError:
+        return
+    _close(pipe)
+
+
+def _end(child: "subprocess.Popen[bytes]") -> None:
+    """Nothing of the child's session survives."""
+    if child.poll() is None:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+
+
+def _close(pipe: IO[bytes] | None) -> None:
+    if pipe is not None:
+        try:
+            pipe.close()
+        except OSError:  # unflushed bytes for a reader that has gone
+            return
