@@ -4,8 +4,8 @@
       step_000100000/{model.safetensors, trainer.safetensors, state.json, SHA256SUMS}
       latest  best            one line each: the name of a folder beside them
 
-A folder is written under another name, synced and renamed; then `best` and `latest` move. SHA256SUMS
-is what `sha256sum -c` reads, and stays in every format to come.
+A folder is written under another name, synced and renamed; then `best` and `latest` move.
+SHA256SUMS is what `sha256sum -c` reads, and stays in every format to come.
 """
 
 import hashlib
