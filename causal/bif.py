@@ -268,8 +268,7 @@ class BifReader:
             graph = CausalGraph.from_edges(self.states, edges)
         except InputError as error:
             child = str(error).removeprefix("the graph has a cycle: ").split(" -> ")[0]
-            line = self.blocks[child].line if child in self.blocks else None
-            raise self._error(str(error), line) from None
+            raise self._error(str(error), self.blocks[child].line) from None
         tables = tuple(self._table(name, graph) for name in graph.variables)
         return DiscreteNetwork(graph, tuple(self.states.values()), tables)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from inspect import signature
 from typing import Any
 
 from s2lab.causal.discovery.protocol import Discoverer
@@ -44,14 +45,27 @@ DISCOVERERS: dict[str, DiscovererEntry] = {
 
 def make_discoverer(name: str, options: Mapping[str, Any] | None = None) -> Discoverer:
     """Build a learner. Raises `InputError` on an unknown name or option, with the nearest name."""
+    maker = find_maker(name)
+    known = option_names(name)
+    for option in options or {}:
+        if option not in known:
+            hint = nearest(option, known)
+            raise InputError(f"discoverer {name!r} has no option {option!r}{hint}")
+    learner: Discoverer = maker(**dict(options or {}))
+    return learner
+
+
+def option_names(name: str) -> tuple[str, ...]:
+    """Keywords that a learner's constructor takes."""
+    return tuple(signature(find_maker(name)).parameters)
+
+
+def find_maker(name: str) -> Callable[..., Any]:
+    """Import a learner's class or function; an unknown name is refused with the nearest one."""
     if name not in DISCOVERERS:
         raise InputError(
             f"unknown discoverer {name!r}{nearest(name, DISCOVERERS)}  (s2lab list discoverers)"
         )
     entry = DISCOVERERS[name]
-    maker = getattr(import_module(f"s2lab.causal.{entry.module}"), entry.maker)
-    try:
-        learner: Discoverer = maker(**dict(options or {}))
-    except TypeError as error:
-        raise InputError(f"discoverer {name!r}: {error}") from None
-    return learner
+    maker: Callable[..., Any] = getattr(import_module(f"s2lab.causal.{entry.module}"), entry.maker)
+    return maker

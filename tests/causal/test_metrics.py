@@ -35,9 +35,7 @@ def test_the_distance_is_pgmpys(seed: int) -> None:
 
 
 def test_graphs_over_different_variables_are_not_compared() -> None:
-    with pytest.raises(
-        InputError, match=r"only in the first: \['b'\]; only in the second: \['c'\]"
-    ):
+    with pytest.raises(InputError, match=r"in the first: \['b'\]; .* second: \['c'\]"):
         structural_hamming_distance(
             CausalGraph.from_edges("ab", []), CausalGraph.from_edges("ac", [])
         )
