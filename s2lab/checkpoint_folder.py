@@ -78,13 +78,16 @@ def pointed(folder: Path, pointer: str) -> Path | None:
 def candidates(folder: Path, first: Path | None) -> Iterator[Path]:
     """What to try, in order: `first`, older ones from the newest, then newer ones from the oldest.
 
-    A folder that a crash left moved aside comes right after its namesake.
+    A folder that a crash left moved aside stands for its namesake, or comes right after it.
     """
     aside = folder.glob(".old-step_*") if folder.is_dir() else iter(())
     found = sorted([*on_disk(folder), *aside], key=lambda p: (step_of(p), p.name.startswith("s")))
     if first is None:
         yield from reversed(found)
         return
+    moved = _aside(first)
+    if moved in found and first not in found:
+        first = moved
     yield first
     yield from (p for p in reversed(found) if p != first and step_of(p) <= step_of(first))
     yield from (p for p in found if step_of(p) > step_of(first))
@@ -136,7 +139,7 @@ def _fill(beside: Path, files: Mapping[str, bytes]) -> None:
 
 def _swap(beside: Path, target: Path) -> None:
     """Rename; a folder of that name is moved aside first, and back if the rename fails."""
-    aside = target.with_name(f".old-{target.name}")
+    aside = _aside(target)
     durable.at_stage("before checkpoint rename")
     if target.exists():
         os.replace(target, aside)
@@ -149,6 +152,10 @@ def _swap(beside: Path, target: Path) -> None:
             os.replace(aside, target)
         raise
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def _aside(target: Path) -> Path:
+    return target.with_name(f".old-{target.name}")
 
 
 def _clear_leftovers(folder: Path) -> None:

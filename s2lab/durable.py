@@ -25,7 +25,7 @@ def replace(path: Path, data: bytes) -> None:
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        write(beside, data)
+        write(beside, data, path.name)
         at_stage(f"before rename {path.name}")
         os.replace(beside, path)
     except BaseException:
@@ -34,12 +34,12 @@ def replace(path: Path, data: bytes) -> None:
     sync_folder(path.parent)
 
 
-def write(path: Path, data: bytes) -> None:
-    """Write and sync one new file. Raises OSError."""
+def write(path: Path, data: bytes, name: str | None = None) -> None:
+    """Write and sync one new file, called `name` at its stage. Raises OSError."""
     with open(path, "wb") as file:
         file.write(data)
         file.flush()
-        at_stage(f"before fsync {path.name}")
+        at_stage(f"before fsync {name or path.name}")
         os.fsync(file.fileno())
 
 

@@ -15,5 +15,5 @@ def unknown(kind: str, name: str, known: Iterable[str], listing: str) -> UserErr
     """
     spelled = {entry.lower(): entry for entry in sorted(known)}
     near = get_close_matches(name.lower(), spelled, n=1)
-    hint = f"; did you mean '{spelled[near[0]]}'?" if near else ";"
+    hint = f"; did you mean '{spelled[near[0]]}'?" if near else ""
     return UserError(f"unknown {kind} {name!r}{hint}  ({listing})")

@@ -7,6 +7,7 @@ where K names a tensor in the file beside it. Nothing is pickled: a type without
 
 import base64
 import math
+import struct
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -60,8 +61,12 @@ def _encode(value: Any, path: str, tensors: dict[str, "torch.Tensor"]) -> Any:
     if type(value) is int:
         return value if abs(value) <= EXACT_IN_JSON else {TAG: "int", "hex": hex(value)}
     if type(value) is float:
-        return value if math.isfinite(value) else {TAG: "float", "value": repr(value)}
-    if isinstance(value, bytes):
+        return (
+            value
+            if math.isfinite(value)
+            else {TAG: "float", "bits": struct.pack(">d", value).hex()}
+        )
+    if type(value) is bytes:
         return {TAG: "bytes", "base64": base64.b64encode(value).decode()}
     if isinstance(value, torch.Tensor):
         return _tensor_form(value, path, tensors)
@@ -131,11 +136,12 @@ def _array_form(
     form: dict[str, Any] = {TAG: "array", "key": _free(path, tensors)}
     plain = np.array(value, order="C", copy=True, subok=False)
     if plain.dtype.isnative and plain.dtype.kind in "biuf" and plain.dtype.itemsize <= 8:
-        tensors[form["key"]] = torch.from_numpy(plain)
+        # A view by size: C's `long long` is int64 by another name, which torch does not know.
+        tensors[form["key"]] = torch.from_numpy(plain.view(plain.dtype.str))
     else:
         form["dtype"] = np.lib.format.dtype_to_descr(plain.dtype)
         form["shape"] = list(plain.shape)
-        tensors[form["key"]] = torch.frombuffer(bytearray(plain.tobytes()), dtype=torch.uint8)
+        tensors[form["key"]] = torch.from_numpy(np.frombuffer(plain.tobytes(), np.uint8).copy())
     return form
 
 
@@ -147,8 +153,12 @@ def _array_back(form: Mapping[str, Any], tensors: Mapping[str, "torch.Tensor"]) 
         described = form["dtype"]
         if isinstance(described, list):
             described = [tuple(field) for field in described]
-        dtype = np.lib.format.descr_to_dtype(described)
-        array = np.frombuffer(bytearray(array.tobytes()), dtype=dtype).reshape(form["shape"])
+        raw, array = array, np.empty(form["shape"], np.lib.format.descr_to_dtype(described))
+        if array.nbytes != raw.nbytes:
+            raise ValueError(f"{raw.nbytes} bytes for an array of {array.nbytes}")
+        array = (
+            np.ndarray(array.shape, array.dtype, bytearray(raw.tobytes())) if raw.size else array
+        )
     return array[()] if form.get("scalar") else array
 
 
@@ -169,7 +179,7 @@ def _ordered(form: Mapping[str, Any], inner: Callable[[Any], Any]) -> "OrderedDi
 
 DECODERS: dict[str, Callable[[Mapping[str, Any], Callable[[Any], Any]], Any]] = {
     "int": lambda form, inner: int(form["hex"], 16),
-    "float": lambda form, inner: float(form["value"]),
+    "float": lambda form, inner: struct.unpack(">d", bytes.fromhex(form["bits"]))[0],
     "bytes": lambda form, inner: base64.b64decode(form["base64"]),
     "tuple": lambda form, inner: tuple(inner(item) for item in form["items"]),
     "deque": lambda form, inner: deque(map(inner, form["items"]), form["maxlen"]),
