@@ -7,6 +7,7 @@
 import json
 import re
 import secrets
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,28 +43,22 @@ class RunFolder:
     ) -> "RunFolder":
         """A new folder under `root` that no other run has; UserError when it cannot be written."""
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-        name = f"{_safe(env_id)}__{_safe(agent)}__s{seed}__{stamp}"
         text = _yaml(config)
         try:
-            run = cls(_claim(Path(root), name))
+            run = cls(_claim(Path(root), f"{_safe(env_id)}__{_safe(agent)}__s{seed}__{stamp}"))
+        except OSError as error:
+            raise durable.cannot_write(Path(root), error, "choose another folder") from error
+        names = {"kind": kind, "env_id": env_id, "agent": agent, "seed": seed}
+        progress = {"status": "running", "steps": 0, "elapsed_s": 0.0, "eval": None}
+        try:
             durable.replace(run.path / "config.yaml", text.encode())
             run.write_json("environment.json", describe_machine() | {"uid": secrets.token_hex(6)})
-            run.write_summary(
-                {
-                    "format": FORMAT,
-                    "run_id": run.path.name,
-                    "kind": kind,
-                    "env_id": env_id,
-                    "agent": agent,
-                    "seed": seed,
-                    "status": "running",
-                    "steps": 0,
-                    "elapsed_s": 0.0,
-                    "eval": None,
-                }
-            )
-        except OSError as error:
-            raise durable.cannot_write(Path(root), error, "choose another --runs folder") from error
+            run.write_summary({"format": FORMAT, "run_id": run.run_id, **names, **progress})
+        except BaseException as error:
+            shutil.rmtree(run.path, ignore_errors=True)
+            if isinstance(error, OSError):
+                raise durable.cannot_write(run.path, error, "choose another folder") from error
+            raise
         return run
 
     @classmethod
@@ -127,9 +122,12 @@ class RunFolder:
         self.write_json("summary.json", {**before, **summary})
 
     def write_json(self, name: str, obj: Any) -> None:
-        """Replace one JSON file in the folder, whole or not at all."""
-        text = json.dumps(obj, indent=2, allow_nan=False, default=_plain)
-        durable.replace(self.path / name, (text + "\n").encode())
+        """Replace one JSON file in the folder, whole or not at all; UserError on a full disk."""
+        text = json.dumps(obj, indent=2, allow_nan=False, default=_plain) + "\n"
+        try:
+            durable.replace(self.path / name, text.encode())
+        except OSError as error:
+            raise durable.cannot_write(self.path / name, error, "try again") from error
 
     def read_json(self, name: str) -> dict[str, Any]:
         """One JSON object of the folder; UserError names the file and line of any damage."""
