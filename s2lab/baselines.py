@@ -71,6 +71,11 @@ def run_baseline(
         model.set_logger(sb3_logger(session.tracker))
 
         class Clocks(BaseCallback):
+            def _on_training_start(self) -> None:
+                # SB3 counts time and frames anew on every `learn`; a resumed run goes on.
+                self.model.start_time -= int(session.elapsed_before_s * 1e9)
+                self.model._num_timesteps_at_start = 0
+
             def _on_step(self) -> bool:
                 ended = [info for info in self.locals["infos"] if "episode" in info]
                 episodes = [

@@ -17,7 +17,7 @@ import tyro
 
 from s2lab import __version__
 from s2lab.causal.errors import InputError
-from s2lab.commands import results, training  # noqa: F401  # importing registers them
+from s2lab.commands import causal, results, training  # noqa: F401  # importing registers them
 from s2lab.commands.registry import app
 from s2lab.errors import UserError
 
@@ -66,13 +66,16 @@ def refuse(line: str) -> int:
 
 def one_line(box: str, words: Sequence[str]) -> str:
     """tyro's framed complaint as one line with the nearest option and the help to ask for."""
-    rows = [row.strip("│ ").strip() for row in box.splitlines()]
     sections = [""]
-    for row in rows:
-        if set(row) <= set("─ "):
+    for row in box.splitlines():
+        text = row.strip("│|+ ")
+        if set(text) <= set("─- "):
             sections.append("")
-        elif not row.startswith(("╭", "╰")):
-            sections[-1] += f" {row}"
+        elif not text.startswith(("╭", "╰")):
+            sections[-1] += f" {text}"
+    sections = [section for section in sections if section]
+    if not box.startswith("╭"):  # without box characters the title is a section of its own
+        del sections[0]
     line = sections[0].strip()
     for section in sections[1:]:
         if "Perhaps you meant" in section and (near := re.search(r"--[\w-]+", section)):

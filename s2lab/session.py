@@ -55,8 +55,9 @@ class Session:
         self.episodes: deque[tuple[float, int, bool]] = deque(
             (tuple(entry) for entry in progress.get("episodes", ())), maxlen=WINDOW
         )
-        self._elapsed_before = float(progress.get("elapsed_s", 0.0))
+        self.elapsed_before_s = float(progress.get("elapsed_s", 0.0))
         self._best = float(progress.get("best", -1.0))
+        self._logged = -1
         self._status = "failed"
         self._started = time.monotonic()
         self._log_due = Every(config.log_every, self.step)
@@ -95,7 +96,7 @@ class Session:
     @property
     def elapsed_s(self) -> float:
         """Seconds of training, over all stretches."""
-        return self._elapsed_before + time.monotonic() - self._started
+        return self.elapsed_before_s + time.monotonic() - self._started
 
     @property
     def success_rate(self) -> float | None:
@@ -112,8 +113,9 @@ class Session:
 
     def log(self, metrics: Mapping[str, float], *, always: bool = False) -> None:
         """Write a line of metrics when one is due."""
-        if not (self._log_due(self.step) or always):
+        if not (self._log_due(self.step) or (always and self.step > self._logged)):
             return
+        self._logged = self.step
         line = dict(metrics)
         if self.episodes:
             returns, lengths, _ = zip(*self.episodes, strict=True)

@@ -60,6 +60,7 @@ def train(
     """
     from s2lab.training import create_run
 
+    check_parallel(parallel)
     settings = ppo_config(preset, assignments("--ppo", ppo))
     options = {name: parse_value(text) for name, text in assignments("--core", core).items()}
     configs = [
@@ -114,6 +115,7 @@ def baseline(
     """
     from s2lab.baselines import create_run
 
+    check_parallel(parallel)
     settings = ppo_config(preset, assignments("--ppo", ppo))
     configs = [
         BaselineConfig(
@@ -149,8 +151,6 @@ def work_on(
     from s2lab.resume import resume_run
     from s2lab.session import Outcome
 
-    if parallel is not None and not 1 <= parallel <= 4096:
-        raise UserError(f"--parallel must be between 1 and 4096, got {parallel}")
     if len(folders) == 1:
         outcomes = [resume_run(folders[0].path, track=track, quiet=quiet)]
     else:
@@ -204,6 +204,12 @@ def resolve_device(device: str) -> str:
     from s2lab.session import check_device
 
     return check_device(device)
+
+
+def check_parallel(parallel: int | None) -> None:
+    """Refuse counts that cannot be meant."""
+    if parallel is not None and not 1 <= parallel <= 4096:
+        raise UserError(f"--parallel must be between 1 and 4096, got {parallel}")
 
 
 def distinct(seeds: tuple[int, ...]) -> tuple[int, ...]:
