@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -45,16 +46,17 @@ class WandbSink:
         self._run = run
         self._say = say
         self._complained = False
+        self._stopped = False
         self._patience_s = PATIENCE_S[mode] if patience_s is None else patience_s
         self._queue: queue.Queue[bytes | None] = queue.Queue(QUEUED_ROWS)
         self._child: subprocess.Popen[bytes] | None = None
-        self._threads: list[threading.Thread] = []
         settings = {
             "group": group,
             "job_type": job_type,
             "tags": list(tags),
             "mode": mode,
             "after_step": after_step,
+            "init_timeout_s": 0.5 * self._patience_s,
             "finish_timeout_s": 0.8 * self._patience_s,
         }
         try:
@@ -63,12 +65,10 @@ class WandbSink:
         except (OSError, ValueError, KeyError) as error:
             self._complain(f"could not start: {error}")
             return
-        self._threads = [
-            threading.Thread(target=_feed, args=(child.stdin, self._queue), daemon=True),
-            threading.Thread(target=self._listen, args=(child.stdout,), daemon=True),
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._feeder = threading.Thread(target=_feed, args=(child.stdin, self._queue), daemon=True)
+        self._listener = threading.Thread(target=self._listen, args=(child.stdout,), daemon=True)
+        self._feeder.start()
+        self._listener.start()
         self._put(start)
 
     def row(self, line: bytes) -> None:
@@ -83,38 +83,49 @@ class WandbSink:
         """Let W&B write what is left, wait for it within patience, then end it either way."""
         if self._child is None:
             return
-        self._put(_event("finish", summary=dict(summary or {}), exit_code=int(failed)))
-        self._put(None)
+        child, self._child = self._child, None
+        finish = _event("finish", summary=dict(summary or {}), exit_code=int(failed))
         try:
-            if not self._wait(self._child):
+            if not self._wait(child, finish):
                 self._complain(f"did not finish within {self._patience_s:.0f} s")
         finally:
-            _end(self._child)
-            for thread in self._threads:
-                thread.join(timeout=5)
-            for pipe in (self._child.stdin, self._child.stdout):
-                _close(pipe)
-            self._child = None
+            _end(child)
+            self._queue.put(None)  # the pipe is broken now, so there is room, or will be
+            self._feeder.join()
+            self._listener.join(timeout=5)
+            _close(child.stdin)
+            _close(child.stdout)
+        if child.returncode != 0:
+            self._complain("its process died")
 
-    def _put(self, message: bytes | None) -> None:
-        if self._child is None:
+    def _put(self, message: bytes) -> None:
+        if self._child is None or self._stopped:
             return
         if self._child.poll() is not None:
+            self._stopped = True
+            self._listener.join(timeout=5)  # its last words first
             self._complain("its process died")
             return
         try:
             self._queue.put_nowait(message)
         except queue.Full:
+            self._stopped = True
             self._complain("it stopped answering")
 
-    def _wait(self, child: "subprocess.Popen[bytes]") -> bool:
-        """True when the child has ended by itself."""
-        for patience_s in (SAY_WAITING_S, self._patience_s - SAY_WAITING_S):
+    def _wait(self, child: "subprocess.Popen[bytes]", finish: bytes) -> bool:
+        """True when the child has taken all that was said and ended by itself."""
+        deadline = time.monotonic() + self._patience_s
+        patience_s, unsaid = SAY_WAITING_S, [finish]
+        while (left_s := deadline - time.monotonic()) > 0:
             try:
-                child.wait(max(min(patience_s, self._patience_s), 0.0))
-            except subprocess.TimeoutExpired:
-                if patience_s == SAY_WAITING_S and not self._complained:
+                while unsaid:
+                    self._queue.put(unsaid[0], timeout=min(patience_s, left_s))
+                    unsaid.pop()
+                child.wait(min(patience_s, left_s))
+            except (queue.Full, subprocess.TimeoutExpired):
+                if patience_s < left_s and not self._complained:
                     self._say(f"waiting for W&B (at most {self._patience_s:.0f} s)")
+                patience_s = self._patience_s
             else:
                 return True
         return False
@@ -189,15 +200,17 @@ def _spawn(folder: Path) -> "subprocess.Popen[bytes]":
 
 
 def _feed(pipe: IO[bytes], messages: "queue.Queue[bytes | None]") -> None:
-    """Pass messages on until None; a broken pipe ends it (`_put` notices the dead child)."""
-    try:
-        while (message := messages.get()) is not None:
+    """Pass messages on until None; after a broken pipe only take them from the queue."""
+    broken = False
+    while (message := messages.get()) is not None:
+        if broken:
+            continue
+        try:
             pipe.write(message)
             if messages.empty():
                 pipe.flush()
-    except OSError:
-        return
-    _close(pipe)
+        except OSError:
+            broken = True
 
 
 def _end(child: "subprocess.Popen[bytes]") -> None:

@@ -5,6 +5,7 @@ Imports nothing of ours, so nothing of ours can be slowed or broken by it. Ends 
 
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ class Conversation:
         self.run: Any = None
         self.after_step = -1
         self.folder = Path()
+        self.before: set[Path] = set()
         self.next_probe = 0.0
 
     def complain(self, text: str) -> None:
@@ -36,14 +38,24 @@ class Conversation:
         """Open the W&B run; online falls back to offline, so that nothing is lost."""
         self.after_step = said["after_step"]
         self.folder = Path(said["dir"]) / "wandb"
+        self.before = set(self.folder.glob("run-*"))
         try:
             self.run = _init(said, said["mode"])
         except Exception as error:
             if said["mode"] != "online":
                 raise
             self.complain(f"online failed ({_one_line(error)}), recording offline")
+            self.forget_failed_run()
             self.run = _init(said, "offline")
         self.run.define_metric("*", step_metric="global_step")
+
+    def forget_failed_run(self) -> None:
+        """W&B's service keeps a run that failed to start, its id and an empty folder."""
+        import wandb
+
+        wandb.teardown()
+        for failed in set(self.folder.glob("run-*")) - self.before:
+            shutil.rmtree(failed, ignore_errors=True)
 
     def row(self, line: bytes) -> None:
         """One line of metrics.jsonl, unless an earlier W&B folder has it."""
@@ -117,7 +129,7 @@ def _init(said: Mapping[str, Any], mode: Literal["offline", "online"]) -> Any:
         disable_code=True,
         disable_job_creation=True,
         x_disable_stats=mode == "offline",
-        init_timeout=30,
+        init_timeout=said["init_timeout_s"],
         finish_timeout=said["finish_timeout_s"],
     )
     return wandb.init(
