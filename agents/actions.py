@@ -53,7 +53,7 @@ class CategoricalHead(nn.Module):
 
     def to_env(self, actions: Tensor) -> NDArray[np.generic]:
         """int64 [B]."""
-        return actions.cpu().numpy() + self.start
+        return actions.detach().cpu().numpy() + self.start
 
 
 class GaussianHead(nn.Module):
@@ -82,7 +82,7 @@ class GaussianHead(nn.Module):
 
     def to_env(self, actions: Tensor) -> NDArray[np.generic]:
         """float [B, ...] in the space's shape, clipped to its bounds."""
-        shaped = actions.cpu().numpy().reshape(-1, *self.shape)
+        shaped = actions.detach().cpu().numpy().reshape(-1, *self.shape)
         clipped: NDArray[np.generic] = np.clip(shaped, self.low, self.high)
         return clipped
 

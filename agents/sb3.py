@@ -49,14 +49,14 @@ class EncoderExtractor(BaseFeaturesExtractor):
 
 
 def as_shown(values: Tensor, space: gym.Space[Any]) -> Tensor:
-    """Undo SB3's preprocessing of one field.
+    """Undo SB3's preprocessing of one field. SB3 takes no Discrete space that starts above 0.
 
     Args:
         values: float [B, ...], one-hot where the space is discrete
         space: the field's space
     """
     if isinstance(space, gym.spaces.Discrete):
-        return values.reshape(len(values), -1).argmax(1) + int(space.start)
+        return values.reshape(len(values), -1).argmax(1)
     if isinstance(space, gym.spaces.MultiDiscrete):
         parts = torch.split(values, [int(n) for n in space.nvec], dim=1)
         return torch.stack([part.argmax(1) for part in parts], 1)
