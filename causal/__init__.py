@@ -4,32 +4,40 @@ if __name__ != "s2lab.causal":
     raise ImportError("import s2lab.causal: the bare name would load a second copy of the package")
 
 from s2lab.causal.bif import parse_bif, read_bif
-from s2lab.causal.data import InterventionalData
+from s2lab.causal.data import ContinuousData, InterventionalData
 from s2lab.causal.discovery import DISCOVERERS, make_discoverer
 from s2lab.causal.equivalence import cpdag, interventional_cpdag
 from s2lab.causal.errors import InputError
+from s2lab.causal.families import FAMILIES, make_family
 from s2lab.causal.graph import CausalGraph
 from s2lab.causal.metrics import EdgeDifferences, edge_differences, structural_hamming_distance
 from s2lab.causal.network import DiscreteNetwork
 from s2lab.causal.networks import NETWORKS, load_network
-from s2lab.causal.scm import StructuralCausalModel, simulate
+from s2lab.causal.real_scm import RealCausalModel, simulate_real
+from s2lab.causal.scm import StructuralCausalModel, simulate, simulate_worlds
 
 __all__ = [
     "DISCOVERERS",
+    "FAMILIES",
     "NETWORKS",
     "CausalGraph",
+    "ContinuousData",
     "DiscreteNetwork",
     "EdgeDifferences",
     "InputError",
     "InterventionalData",
+    "RealCausalModel",
     "StructuralCausalModel",
     "cpdag",
     "edge_differences",
     "interventional_cpdag",
     "load_network",
     "make_discoverer",
+    "make_family",
     "parse_bif",
     "read_bif",
     "simulate",
+    "simulate_real",
+    "simulate_worlds",
     "structural_hamming_distance",
 ]

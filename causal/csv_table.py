@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from s2lab.causal.data import TARGETS_COLUMN, target_set
+from s2lab.causal.data import TARGETS_COLUMN
 from s2lab.causal.errors import InputError, nearest
+from s2lab.causal.regimes import target_set
 
 WHOLE = re.compile(r"[+-]?\d{1,18}")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")

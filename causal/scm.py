@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,16 @@ from numpy.typing import NDArray
 from s2lab.causal.data import InterventionalData
 from s2lab.causal.errors import InputError, nearest
 from s2lab.causal.graph import CausalGraph
-from s2lab.causal.mechanisms import ConditionalTable, Constant, Mechanism, Uniform, random_table
+from s2lab.causal.mechanisms import (
+    ConditionalTable,
+    Constant,
+    Mechanism,
+    NetworkRecipe,
+    Uniform,
+    enco_recipe,
+    random_network,
+    random_table,
+)
 from s2lab.causal.network import DiscreteNetwork
 
 DoValue = str | int | None
@@ -46,6 +56,40 @@ class StructuralCausalModel:
     def variables(self) -> tuple[str, ...]:
         """Names in graph order."""
         return self.graph.variables
+
+    @classmethod
+    def random_networks(
+        cls,
+        graph: CausalGraph,
+        rng: np.random.Generator,
+        categories: int = 10,
+        recipe: NetworkRecipe | None = None,
+    ) -> StructuralCausalModel:
+        """Draw a random network of the parents' categories for every variable.
+
+        `recipe` is `enco_recipe()` by default; `sdi_recipe(V, K)` is the other published one.
+        """
+        counts = graph.parent_to_child.sum(axis=0)  # [V] parents
+        recipe = recipe or enco_recipe()
+        mechanisms = tuple(
+            random_network((categories,) * int(n), categories, recipe, rng) for n in counts
+        )
+        names = tuple(str(k) for k in range(categories))
+        return cls(graph, mechanisms, (names,) * len(graph.variables))
+
+    def redrawn(
+        self, rng: np.random.Generator, targets: Iterable[str] | None = None
+    ) -> StructuralCausalModel:
+        """Return the model with the mechanisms of `targets` drawn anew, arrows kept.
+
+        That is a soft intervention; without `targets` it is another world on the same graph.
+        Raises `InputError` on an unknown variable.
+        """
+        mechanisms = list(self.mechanisms)
+        for name in self.variables if targets is None else targets:
+            at = self.graph.index(name)
+            mechanisms[at] = mechanisms[at].redrawn(rng)
+        return replace(self, mechanisms=tuple(mechanisms))
 
     def do(self, interventions: Mapping[str, DoValue]) -> StructuralCausalModel:
         """Return the model under perfect interventions: arrows into the targets are cut.
@@ -92,23 +136,39 @@ class StructuralCausalModel:
         return values
 
 
+Kind = Literal["perfect", "soft"]
+"""perfect: do(), arrows cut; soft: the mechanism is redrawn, arrows kept."""
+
+
 def simulate(
     scm: StructuralCausalModel,
     observations: int,
     per_intervention: int,
     rng: np.random.Generator,
-    targets: Iterable[str] | None = None,
+    targets: Iterable[str | tuple[str, ...]] | None = None,
+    kind: Kind = "perfect",
+    value: DoValue = None,
 ) -> InterventionalData:
-    """Draw observations, then `per_intervention` rows of a uniform do on every target.
+    """Draw observations, then `per_intervention` rows of an intervention on every target.
 
-    `targets` defaults to every variable. Raises `InputError` on an unknown one.
+    `targets` defaults to every variable; a tuple is intervened on at once. A perfect intervention
+    sets `value` (None: uniform). Raises `InputError` on an unknown target, kind or value.
     """
-    names = scm.variables if targets is None or per_intervention == 0 else tuple(targets)
+    if kind not in ("perfect", "soft"):
+        raise InputError(f"kind of intervention {kind!r}; it must be 'perfect' or 'soft'")
+    named = list(scm.variables if targets is None else targets) if per_intervention else []
     blocks = [scm.sample(observations, rng)]
     regimes: list[tuple[str, ...]] = [()]
-    for name in names if per_intervention else ():
-        blocks.append(scm.sample(per_intervention, rng, do={name: None}))
-        regimes.append((name,))
+    for target in named:
+        wanted = {target} if isinstance(target, str) else set(target)
+        for name in wanted:
+            scm.graph.index(name)
+        names = tuple(name for name in scm.variables if name in wanted)
+        if kind == "soft":
+            blocks.append(scm.redrawn(rng, names).sample(per_intervention, rng))
+        else:
+            blocks.append(scm.sample(per_intervention, rng, do=dict.fromkeys(names, value)))
+        regimes.append(names)
     sizes = [len(block) for block in blocks]
     return InterventionalData(
         variables=scm.variables,
@@ -116,4 +176,32 @@ def simulate(
         states=scm.states,
         regimes=tuple(regimes),
         regime_of_row=np.repeat(np.arange(len(sizes)), sizes),
+    )
+
+
+def simulate_worlds(
+    scm: StructuralCausalModel,
+    worlds: int,
+    observations: int,
+    per_intervention: int,
+    rng: np.random.Generator,
+    targets: Iterable[str | tuple[str, ...]] | None = None,
+    kind: Kind = "perfect",
+) -> InterventionalData:
+    """Simulate several worlds that share one graph: every mechanism is redrawn for each.
+
+    The first world is `scm` itself; the numbers of rows are per world.
+    """
+    if worlds < 1:
+        raise InputError(f"worlds is {worlds}; it must be 1 or more")
+    named = None if targets is None else list(targets)
+    parts = []
+    for world in range(worlds):
+        one = scm if world == 0 else scm.redrawn(rng)
+        parts.append(simulate(one, observations, per_intervention, rng, named, kind))
+    return replace(
+        parts[0],
+        codes=np.concatenate([part.codes for part in parts]),
+        regime_of_row=np.concatenate([part.regime_of_row for part in parts]),
+        world_of_row=np.repeat(np.arange(worlds), len(parts[0].codes)),
     )
