@@ -95,6 +95,11 @@ def load(folder: Path, which: str = "latest") -> Checkpoint:
     raise UserError(f"no checkpoint in {folder}")
 
 
+def exists(folder: Path) -> bool:
+    """Whether any checkpoint was ever completed, good or damaged, even if a crash left it aside."""
+    return any(checkpoint_folder.candidates(folder, None))
+
+
 def restore(
     checkpoint: Checkpoint, parts: Mapping[str, Stateful | MutableMapping[str, Any]]
 ) -> int:

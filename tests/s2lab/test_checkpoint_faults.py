@@ -90,6 +90,14 @@ def test_a_missing_pointer_means_the_newest(tmp_path: Path) -> None:
     assert checkpoint.load(tmp_path).step == 2
 
 
+def test_the_only_checkpoint_left_aside_by_a_crash_still_counts(tmp_path: Path) -> None:
+    assert not checkpoint.exists(tmp_path / "nowhere")
+    only = write(tmp_path, 1)
+    only.rename(tmp_path / f".old-{only.name}")
+    assert checkpoint.exists(tmp_path)
+    assert checkpoint.load(tmp_path).step == 1
+
+
 def test_a_newer_format_is_refused_not_skipped(tmp_path: Path) -> None:
     write(tmp_path, 1)
     newest = write(tmp_path, 2)
