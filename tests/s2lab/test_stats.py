@@ -214,9 +214,9 @@ def test_a_single_run_has_an_estimate_and_no_limits() -> None:
 
 def test_improvement_interval_is_certain_only_when_runs_do_not_overlap() -> None:
     rng = np.random.default_rng(0)
-    apart = stats.improvement_interval([np.array([5.0, 6, 7])], [np.array([1.0, 2])], rng)
+    _, apart = stats.contest_intervals([np.array([5.0, 6, 7])], [np.array([1.0, 2])], rng)
     assert apart == stats.Interval(1.0, 1.0, 1.0)
-    same = stats.improvement_interval([np.arange(9.0)], [np.arange(9.0)], rng)
+    _, same = stats.contest_intervals([np.arange(9.0)], [np.arange(9.0)], rng)
     assert same.estimate == 0.5
     assert same.low < 0.35 < 0.65 < same.high
 
@@ -224,7 +224,7 @@ def test_improvement_interval_is_certain_only_when_runs_do_not_overlap() -> None
 def test_difference_interval_has_the_variance_of_a_difference() -> None:
     rng = np.random.default_rng(8)
     ours, theirs = rng.normal(size=30), rng.normal(size=40)
-    interval = stats.difference_interval([ours], [theirs], rng, resamples=20000)
+    interval, _ = stats.contest_intervals([ours], [theirs], rng, resamples=20000)
     deviation = sqrt(ours.var() / 30 + theirs.var() / 40)
     assert interval.estimate == pytest.approx(ours.mean() - theirs.mean())
     assert interval.high - interval.low == pytest.approx(2 * 1.96 * deviation, rel=0.03)
@@ -266,6 +266,24 @@ def test_permutation_test_exchanges_labels_within_each_task_only() -> None:
     ours, theirs = [np.array([3.0, 3]), np.array([103.0, 103])], [np.zeros(2), np.full(2, 100.0)]
     p = significance.permutation_test(ours, theirs, np.random.default_rng(0))
     assert p == pytest.approx(2 / 36)
+
+
+def test_permutation_test_of_many_runs_is_scipys_drawn_one() -> None:
+    rng = np.random.default_rng(2)
+    ours, theirs = rng.exponential(1.3, size=60), rng.exponential(1.0, size=45)
+    expected = scipy_stats.permutation_test(
+        (ours, theirs),
+        lambda x, y, axis: np.abs(x.mean(axis) - y.mean(axis)),
+        vectorized=True,
+        alternative="greater",
+        n_resamples=20000,
+        rng=rng,
+    ).pvalue
+    ours_says = significance.permutation_test([ours], [theirs], rng)
+    assert 0.02 < expected < 0.9
+    assert ours_says == pytest.approx(expected, abs=0.015)
+    same = np.ones(40)
+    assert significance.permutation_test([same], [same], rng) == 1.0
 
 
 def test_permutation_p_values_are_uniform_when_nothing_differs() -> None:
