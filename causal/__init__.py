@@ -10,7 +10,19 @@ from s2lab.causal.equivalence import cpdag, interventional_cpdag
 from s2lab.causal.errors import InputError
 from s2lab.causal.families import FAMILIES, make_family
 from s2lab.causal.graph import CausalGraph
-from s2lab.causal.metrics import EdgeDifferences, edge_differences, structural_hamming_distance
+from s2lab.causal.likelihood import interventional_log_likelihood
+from s2lab.causal.metrics import (
+    EdgeDifferences,
+    cpdag_distance,
+    edge_differences,
+    edge_rates,
+    interventional_cpdag_distance,
+    pdag_distance,
+    rank_edges,
+    structural_hamming_distance,
+    structural_intervention_distance,
+    target_accuracy,
+)
 from s2lab.causal.network import DiscreteNetwork
 from s2lab.causal.networks import NETWORKS, load_network
 from s2lab.causal.real_scm import RealCausalModel, simulate_real
@@ -29,15 +41,23 @@ __all__ = [
     "RealCausalModel",
     "StructuralCausalModel",
     "cpdag",
+    "cpdag_distance",
     "edge_differences",
+    "edge_rates",
     "interventional_cpdag",
+    "interventional_cpdag_distance",
+    "interventional_log_likelihood",
     "load_network",
     "make_discoverer",
     "make_family",
     "parse_bif",
+    "pdag_distance",
+    "rank_edges",
     "read_bif",
     "simulate",
     "simulate_real",
     "simulate_worlds",
     "structural_hamming_distance",
+    "structural_intervention_distance",
+    "target_accuracy",
 ]
