@@ -137,7 +137,8 @@ def _code(text: str, title: str, folded: bool) -> Markup:
 
 
 def _picture(picture: Picture) -> Markup:
-    drawings = [element("div", {"class": "wide" if picture.narrow else None}, Markup(picture.svg))]
+    kind = "wide" if picture.narrow else "scroll drawing"
+    drawings = [element("div", {"class": kind}, Markup(picture.svg))]
     if picture.narrow:
         drawings.append(element("div", {"class": "narrow"}, Markup(picture.narrow)))
     caption = element("figcaption", None, picture.caption) if picture.caption else Markup()
