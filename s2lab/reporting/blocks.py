@@ -10,8 +10,9 @@ from xml.etree import ElementTree
 
 from s2lab.stats import Interval
 
-Kind = Literal["text", "integer", "amount", "number", "percent", "seconds"]
-"""How a column is written: `amount` as 350k, `percent` from a share 0..1, `seconds` as 2 h 05 m."""
+Kind = Literal["text", "integer", "amount", "number", "percent", "seconds", "p"]
+"""How a column is written: `amount` as 350k, `percent` from a share 0..1, `seconds` as 2 h 05 m,
+`p` as a p-value."""
 
 Cell = str | int | float | Interval | None
 """What a cell may hold; None and nan show as a dash."""

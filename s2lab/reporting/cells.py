@@ -51,6 +51,8 @@ def _digits(value: float, kind: Kind) -> str:
         text = short(value)
     elif kind == "seconds":
         text = duration(value)
+    elif kind == "p":
+        text = f"{value:.3f}" if value >= 0.001 else "< 0.001"
     else:
         size = abs(value)
         text = f"{value:,.{3 if size < 10 else 2 if size < 100 else 1 if size < 1000 else 0}f}"

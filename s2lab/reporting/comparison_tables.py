@@ -111,7 +111,7 @@ def contests_table(comparison: Comparison, env_id: str | None) -> Table:
         Column("against"),
         Column("Difference", _kind(comparison), f"of the mean {comparison.metric_name}"),
         Column("Wins", "percent", "probability that a run beats a run of the other; a tie is half"),
-        Column("p", "number", "permutation test after Holm's correction"),
+        Column("p", "p", "permutation test after Holm's correction"),
     )
     rows: list[tuple[Cell, ...]] = []
     for contest in contests:
