@@ -4,7 +4,7 @@ BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: help setup demo test quick lint clean .types
+.PHONY: help setup demo test quick lint readme clean .types
 
 help:
 	@echo "make demo    install, then train, compare, discover and report (about 6 minutes)"
@@ -39,6 +39,9 @@ lint: setup .types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+readme: setup
+	@$(BIN)/python -m s2lab.readme README.md
 
 clean:
 	rm -rf .venv .types build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -175,7 +175,7 @@ def last_checkpoint(run: RunFolder) -> checkpoint.Checkpoint | None:
     Raises:
         UserError: checkpoints exist and all are damaged.
     """
-    if not run.checkpoints.exists() or not any(run.checkpoints.glob("step_*")):
+    if not checkpoint.exists(run.checkpoints):
         return None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

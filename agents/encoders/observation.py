@@ -11,6 +11,7 @@ One small encoder per field, chosen by the field's space; their outputs are conc
 * any other Box: flattened.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -173,7 +174,11 @@ def _box_encoder(name: str, space: gym.spaces.Box, config: EncoderConfig) -> Fie
 
 
 class ObservationEncoder(nn.Module):
-    """All fields -> `feature_size` numbers: field encoders, concatenated, linear, ReLU."""
+    """All fields -> `feature_size` numbers: field encoders, concatenated, linear, ReLU.
+
+    Linear and convolutional layers start orthogonal with gain sqrt(2) and without bias (Engstrom et
+    al. 2020), so that signals keep their size through the ReLUs.
+    """
 
     def __init__(self, space: gym.spaces.Dict, config: EncoderConfig | None = None) -> None:
         super().__init__()
@@ -183,6 +188,10 @@ class ObservationEncoder(nn.Module):
         self.fields = nn.ModuleDict(encoders)
         self.join = nn.Linear(joined, config.feature_size)
         self.output_size = config.feature_size
+        for layer in self.modules():
+            if isinstance(layer, nn.Linear | nn.Conv2d):
+                nn.init.orthogonal_(layer.weight, math.sqrt(2))
+                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]  # every layer here has one
 
     def forward(self, observation: Observation) -> Tensor:  # [B, ...] -> [B, feature_size]
         """Encode a batch of observations."""

@@ -1,5 +1,6 @@
-"""`list`, `eval`, `doctor`: commands that look and judge."""
+"""`list`, `eval`, `compare`, `reproduce`, `doctor`: commands that look and judge."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -87,3 +88,61 @@ def doctor(*, json: Json = False) -> int:
         for finding in findings:
             print(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.name:20}  {finding.detail}")
     return 0 if all(finding.ok for finding in findings) else 1
+
+
+@command()
+def reproduce(
+    table: Positional[str], /, *, quick: bool = False, seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+) -> int:
+    """Measure a published table again and write its record under runs/records/.
+
+    Args:
+        table: which one (s2lab list reproductions)
+        quick: a reduced form that ends within minutes
+        seeds: run seeds
+    """
+    from s2lab.errors import unknown
+    from s2lab.reproduce import REPRODUCTIONS, run_reproduction
+
+    if table not in REPRODUCTIONS:
+        raise unknown("reproduction", table, REPRODUCTIONS, "s2lab list reproductions")
+    return run_reproduction(table, quick=quick, seeds=seeds)
+
+
+@command()
+def compare(
+    runs: Positional[tuple[str, ...]],
+    /,
+    *,
+    by: str | None = None,
+    metric: Literal["success_rate", "mean_return"] = "success_rate",
+    against: str | None = None,
+    html: Path | None = None,
+    tables: Path | None = None,
+    json: Json = False,
+) -> None:
+    """Put runs side by side, with intervals over seeds and plain words.
+
+    Args:
+        runs: run folders, folders of runs or quoted globs, such as 'runs/*FourRooms*'
+        by: what tells contestants apart: agent, kind, or a setting by its dotted name
+        metric: the score of a run
+        against: the label that each other one is compared with; all pairs without it
+        html: write one self-contained report
+        tables: folder that receives every table as CSV, LaTeX and Markdown
+        json: print everything as JSON
+    """
+    from s2lab.compare import compare as run
+    from s2lab.reporting.comparison_tables import comparison_record
+    from s2lab.reporting.export import print_comparison, write_comparison, write_tables
+
+    comparison = run(runs, by, metric=metric, against=against, curves=True if html else None)
+    if html is not None:
+        print(f"report: {write_comparison(comparison, html)}", file=sys.stderr)
+    if tables is not None:
+        for path in write_tables(comparison, tables):
+            print(f"table: {path}", file=sys.stderr)
+    if json:
+        print_json(comparison_record(comparison))
+    else:
+        print_comparison(comparison)

@@ -1,9 +1,21 @@
 """One file per published table. Knows only their names; a table's file loads when it is asked for.
 
-Each file has `reproduce(*, quick: bool, seeds: Sequence[int]) -> int`, an exit code.
+The file of `some-table` is `some_table.py` with `reproduce(*, quick: bool, seeds: Sequence[int])
+-> int`, an exit code.
 """
 
-# Name of the reproduction (and of its file here) -> what it re-measures.
+from collections.abc import Sequence
+from importlib import import_module
+
+# Name of the reproduction -> what it measures again.
 REPRODUCTIONS: dict[str, str] = {}
 
-__all__ = ["REPRODUCTIONS"]
+
+def run_reproduction(name: str, *, quick: bool, seeds: Sequence[int]) -> int:
+    """Measure one table again; returns the exit code."""
+    module = import_module(f"s2lab.reproduce.{name.replace('-', '_')}")
+    code: int = module.reproduce(quick=quick, seeds=seeds)
+    return code
+
+
+__all__ = ["REPRODUCTIONS", "run_reproduction"]

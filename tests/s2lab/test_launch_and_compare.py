@@ -1,0 +1,65 @@
+"""What the parent of several runs reads, and comparisons as commands."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import s2lab
+from s2lab.cli import main
+from s2lab.launch import last_metrics
+
+TINY = s2lab.PPOConfig(num_envs=4, rollout_steps=16, minibatches=2)
+
+
+def test_the_last_whole_line_with_a_rate_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    assert last_metrics(path) == (0, 0.0, None)
+    rows = [{"step": i, "time/fps": 10.0 * i, "rollout/success_rate": 0.5} for i in range(500)]
+    rows.append({"step": 500, "eval/success_rate": 1.0})
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    path.write_text(text + '{"step": 501, "time/f')
+    assert last_metrics(path) == (499, 4990.0, 0.5)
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    for agent in ("none", "lstm"):
+        config = s2lab.TrainConfig(
+            "test/Identity-v0", agent=agent, steps=256, ppo=TINY, log_every=64, eval_episodes=4
+        )
+        s2lab.train(config, runs=tmp_path / "runs", quiet=True)
+    return tmp_path / "runs"
+
+
+def test_compare_prints_and_writes_what_it_was_asked_for(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page, tables = runs.parent / "page.html", runs.parent / "tables"
+    words = ["compare", str(runs), "--html", str(page), "--tables", str(tables)]
+    assert main(words) == 0
+    shown = capsys.readouterr()
+    assert "lstm" in shown.out
+    assert str(page) in shown.err
+    assert page.read_text().startswith("<!doctype html>")
+    assert {path.suffix for path in tables.iterdir()} == {".csv", ".tex", ".md"}
+    assert main(["compare", str(runs / "*"), "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)["labels"]) == {"lstm", "none"}
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["nothing*"], ["nothing*"]),
+        (["{runs}", "--by", "agnet"], ["agnet"]),
+        (["{runs}", "--against", "lsmt"], ["lsmt", "lstm"]),
+        (["{runs}", "--html", "{runs}"], ["{runs}", "folder"]),
+    ],
+)
+def test_compare_refuses_in_one_line(
+    words: list[str], parts: list[str], runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compare", *(word.format(runs=runs) for word in words)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    for part in parts:
+        assert part.format(runs=runs) in line
