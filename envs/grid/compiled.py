@@ -1,0 +1,136 @@
+"""How the engine's functions are compiled, and where their machine code is kept between processes.
+
+`pure` marks a function of one world: int32 and int64 arithmetic, no allocation, no exceptions, so
+that a CUDA kernel can call the same source. `kernel` marks a loop over worlds: it drops the GIL
+and its machine code is kept under `<user cache>/s2lab/<fingerprint>`, where the fingerprint covers
+every file of the engine. (numba's own cache looks at the outermost function's file only, and goes
+stale when a function that it calls is edited.) Knows nothing about worlds.
+"""
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numba
+from numba import njit
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+
+F = TypeVar("F", bound=Callable[..., Any])
+ENGINE = Path(__file__).parent
+
+# No exceptions, and no reference counts: a function that allocates does not compile at all, and
+# one that is handed a dozen arrays does not touch their counters atomically on every call.
+_FLAGS: dict[str, Any] = {"error_model": "numpy", "_nrt": False}
+
+
+def pure(function: F) -> F:
+    """Compile a function of one world, to be called from kernels."""
+    return cast(F, njit(**_FLAGS)(function))
+
+
+def inlined(function: F) -> F:
+    """As `pure`, for a function on the path of every step: copied into its caller."""
+    return cast(F, njit(forceinline=True, **_FLAGS)(function))
+
+
+def kernel(name: str) -> Callable[[F], F]:
+    """Compile a loop over worlds without the GIL, kept on disk under `name`, which is unique."""
+
+    def compile_kernel(function: F) -> F:
+        dispatcher = njit(nogil=True, **_FLAGS)(function)
+        if not numba.config.DISABLE_JIT:
+            function.__kernel_name__ = name  # type: ignore[attr-defined]  # read by the locator
+            dispatcher._cache = _EngineCache(function)
+        return cast(F, dispatcher)
+
+    return compile_kernel
+
+
+def call_compiled(dispatcher: Any, name: str, *arguments: Any) -> None:
+    """Call a kernel once, so that it is ready; say so on stderr when that takes a compilation."""
+    if not numba.config.DISABLE_JIT and not dispatcher.signatures:
+        folder = cache_folder()
+        if not any(folder.glob(f"{name}-*.nbi")):
+            print(
+                f"s2lab: compiling {name.replace('_', ' ')} for this machine, once "
+                f"(up to a minute; kept in {folder})",
+                file=sys.stderr,
+                flush=True,
+            )
+    dispatcher(*arguments)
+
+
+def user_cache_folder() -> Path:
+    """The user's cache folder: $XDG_CACHE_HOME, or the platform's usual place."""
+    chosen = os.environ.get("XDG_CACHE_HOME")
+    if chosen:
+        return Path(chosen)
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    return Path.home() / ".cache"
+
+
+def fingerprint(engine: Path = ENGINE) -> str:
+    """A hash of every source file of the engine, numba's version and the processor."""
+    from llvmlite import binding
+
+    digest = hashlib.sha256()
+    for path in sorted(engine.rglob("*")):
+        if path.suffix in {".py", ".txt"}:
+            digest.update(str(path.relative_to(engine)).encode() + b"\0" + path.read_bytes())
+    processor = f"{binding.get_host_cpu_name()} {binding.get_host_cpu_features().flatten()}"
+    digest.update(f"{numba.__version__} {sys.version_info[:2]} {processor}".encode())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def cache_folder() -> Path:
+    """Where this engine's machine code is kept."""
+    return user_cache_folder() / "s2lab" / fingerprint()
+
+
+class _EngineLocator(_CacheLocator):  # type: ignore[misc]  # numba is untyped
+    """Tells numba's cache to use the engine's folder; the folder's name vouches for freshness."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def get_cache_path(self) -> str:
+        return str(cache_folder())
+
+    def get_source_stamp(self) -> str:
+        return cache_folder().name
+
+    def get_disambiguator(self) -> str:
+        return ""
+
+    @classmethod
+    def from_function(cls, py_func: Any, py_file: str) -> "_EngineLocator | None":
+        locator = cls(py_func.__kernel_name__)
+        try:
+            locator.ensure_cache_path()
+        except OSError:
+            return None
+        return locator
+
+
+class _EngineCacheImpl(CompileResultCacheImpl):  # type: ignore[misc]  # numba is untyped
+    _locator_classes = [_EngineLocator]  # noqa: RUF012  # numba's own convention
+
+    def get_filename_base(self, fullname: str, abiflags: str) -> str:
+        return f"{self._locator._name}-py{sys.version_info[0]}{sys.version_info[1]}{abiflags}"
+
+
+class _EngineCache(FunctionCache):  # type: ignore[misc]  # numba is untyped
+    """numba's cache, keyed by signature and machine alone: closures are named by their kernel."""
+
+    _impl_class = _EngineCacheImpl
+
+    def _index_key(self, sig: Any, codegen: Any) -> Any:
+        return (sig, codegen.magic_tuple())

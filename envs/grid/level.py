@@ -1,0 +1,47 @@
+"""What a level is: a family of layouts, and the numbers that make one world of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from s2lab.envs.grid.worlds import Rules, Tables, Worlds
+
+Layout = Callable[[Worlds, Rules, Tables, int], Any]
+
+
+@dataclass(frozen=True)
+class Level:
+    """One world id: its size, its limits and what its family's layout is told."""
+
+    width: int
+    """Cells from left to right, outer walls included."""
+    height: int
+    """Cells from top to bottom, outer walls included."""
+    max_steps: int
+    """Steps after which an episode is cut off."""
+    params: tuple[int, ...] = ()
+    """What the layout reads as `tables.params`, in the family's own order."""
+    see_through_walls: bool = False
+    """Whether walls and closed doors leave the view free."""
+    ending: int = 0
+    """When an episode ends, a number from `endings.py`."""
+    missions: tuple[str, ...] = ("",)
+    """Mission templates, see `missions.py`; the layout names one by its position."""
+    slots: int = 4
+    """Numbers that keep the mission as data, and the ending's own memory."""
+    scratch: int = 0
+    """Numbers that the layout needs while it is made."""
+    actions: int = 7
+    """How many of the seven actions exist."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """Levels that share one compiled layout."""
+
+    name: str
+    """Names the compiled kernel on disk: lower-case letters and underscores."""
+    layout: Layout
+    """A `pure` function that writes one world: grid, agent, slots and mission."""
+    levels: dict[str, Level]
+    """The levels by their minigrid id."""
