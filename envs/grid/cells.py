@@ -43,6 +43,12 @@ _CARRIABLE = 1 << KEY | 1 << BALL | 1 << BOX
 
 
 @pure
+def unpack(raw: Any) -> Any:
+    """A stored cell as a number to reckon with."""
+    return np.int32(raw)
+
+
+@pure
 def type_of(cell: int) -> Any:
     """The type of what is in a cell."""
     return cell & 15

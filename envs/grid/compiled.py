@@ -20,6 +20,7 @@ from numba import njit
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 
 F = TypeVar("F", bound=Callable[..., Any])
+_CONFIG: Any = numba.config
 ENGINE = Path(__file__).parent
 
 # No exceptions, and no reference counts: a function that allocates does not compile at all, and
@@ -42,9 +43,9 @@ def kernel(name: str) -> Callable[[F], F]:
 
     def compile_kernel(function: F) -> F:
         dispatcher = njit(nogil=True, **_FLAGS)(function)
-        if not numba.config.DISABLE_JIT:
+        if not _CONFIG.DISABLE_JIT:
             function.__kernel_name__ = name  # type: ignore[attr-defined]  # read by the locator
-            dispatcher._cache = _EngineCache(function)
+            dispatcher._cache = _EngineCache(function)  # type: ignore[no-untyped-call]
         return cast(F, dispatcher)
 
     return compile_kernel
@@ -52,7 +53,7 @@ def kernel(name: str) -> Callable[[F], F]:
 
 def call_compiled(dispatcher: Any, name: str, *arguments: Any) -> None:
     """Call a kernel once, so that it is ready; say so on stderr when that takes a compilation."""
-    if not numba.config.DISABLE_JIT and not dispatcher.signatures:
+    if not _CONFIG.DISABLE_JIT and not dispatcher.signatures:
         folder = cache_folder()
         if not any(folder.glob(f"{name}-*.nbi")):
             print(
@@ -77,13 +78,12 @@ def user_cache_folder() -> Path:
 
 
 def fingerprint(engine: Path = ENGINE) -> str:
-    """A hash of every source file of the engine, numba's version and the processor."""
+    """A hash of every source file of the engine, of the words, numba and the processor."""
     from llvmlite import binding
 
     digest = hashlib.sha256()
-    for path in sorted(engine.rglob("*")):
-        if path.suffix in {".py", ".txt"}:
-            digest.update(str(path.relative_to(engine)).encode() + b"\0" + path.read_bytes())
+    for path in [*sorted(engine.rglob("*.py")), engine.parent / "vocabulary.txt"]:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
     processor = f"{binding.get_host_cpu_name()} {binding.get_host_cpu_features().flatten()}"
     digest.update(f"{numba.__version__} {sys.version_info[:2]} {processor}".encode())
     return digest.hexdigest()[:16]
@@ -95,7 +95,7 @@ def cache_folder() -> Path:
     return user_cache_folder() / "s2lab" / fingerprint()
 
 
-class _EngineLocator(_CacheLocator):  # type: ignore[misc]  # numba is untyped
+class _EngineLocator(_CacheLocator):
     """Tells numba's cache to use the engine's folder; the folder's name vouches for freshness."""
 
     def __init__(self, name: str) -> None:
@@ -114,20 +114,20 @@ class _EngineLocator(_CacheLocator):  # type: ignore[misc]  # numba is untyped
     def from_function(cls, py_func: Any, py_file: str) -> "_EngineLocator | None":
         locator = cls(py_func.__kernel_name__)
         try:
-            locator.ensure_cache_path()
+            locator.ensure_cache_path()  # type: ignore[no-untyped-call]  # numba's own
         except OSError:
             return None
         return locator
 
 
-class _EngineCacheImpl(CompileResultCacheImpl):  # type: ignore[misc]  # numba is untyped
-    _locator_classes = [_EngineLocator]  # noqa: RUF012  # numba's own convention
+class _EngineCacheImpl(CompileResultCacheImpl):
+    _locator_classes: list[Any] = [_EngineLocator]  # noqa: RUF012  # numba's own convention
 
     def get_filename_base(self, fullname: str, abiflags: str) -> str:
         return f"{self._locator._name}-py{sys.version_info[0]}{sys.version_info[1]}{abiflags}"
 
 
-class _EngineCache(FunctionCache):  # type: ignore[misc]  # numba is untyped
+class _EngineCache(FunctionCache):
     """numba's cache, keyed by signature and machine alone: closures are named by their kernel."""
 
     _impl_class = _EngineCacheImpl

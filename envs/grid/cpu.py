@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from s2lab.envs import vocabulary
 from s2lab.envs.grid import kernels, missions, random
 from s2lab.envs.grid.compiled import call_compiled
 from s2lab.envs.grid.level import Family, Level
@@ -69,18 +70,18 @@ class GridBatch:
         """Make every kernel ready, on no worlds at all."""
         actions = np.zeros(self.count, np.int64)
         state = (self.worlds, self.rules, self.tables)
-        call_compiled(
-            kernels.step_range, "step", *state, self.outputs, actions, self.mode, 0, 0
-        )
-        call_compiled(
-            kernels.observe_range, "observe", *state[:2], self.outputs, self.mode, 0, 0
-        )
+        call_compiled(kernels.step_range, "step", *state, self.outputs, actions, self.mode, 0, 0)
+        call_compiled(kernels.observe_range, "observe", *state[:2], self.outputs, self.mode, 0, 0)
         call_compiled(self._layout, f"layout_{name}", *state, self.outputs.fresh, 0, 0)
 
     def seed(self, seeds: Sequence[int | None]) -> None:
         """Seed world i with `seeds[i]`; None takes entropy from the machine."""
         for n, seed in enumerate(seeds):
-            random.seed_world(self.worlds.rng, n, seed)
+            self.seed_one(n, seed)
+
+    def seed_one(self, n: int, seed: int | None) -> None:
+        """Seed one world."""
+        random.seed_world(self.worlds.rng, n, seed)
 
     def reset(self, mask: Array | None = None) -> None:
         """Begin new episodes, in the worlds of a bool [N] mask only if one is given."""
@@ -105,7 +106,7 @@ class GridBatch:
 
     def mission_text(self, n: int) -> str:
         """The mission of world `n` in words."""
-        return missions.decode(self.worlds.tokens[n])
+        return vocabulary.decode(self.worlds.tokens[n])
 
     def close(self) -> None:
         """Let the helper threads go."""

@@ -7,10 +7,8 @@ are indices into `cells[n]`. Knows no layouts and no rewards but the sign of one
 
 from typing import Any
 
-import numpy as np
-
 from s2lab.envs.grid import random
-from s2lab.envs.grid.cells import EMPTY, GOAL, LAVA, LOOK_MASK, OPEN, state_of, type_of
+from s2lab.envs.grid.cells import EMPTY, GOAL, LAVA, LOOK_MASK, OPEN, state_of, type_of, unpack
 from s2lab.envs.grid.compiled import inlined, pure
 from s2lab.envs.grid.physics import DONE, DROP, FORWARD, PICKUP, TOGGLE, front
 from s2lab.envs.grid.worlds import Rules, Worlds
@@ -36,11 +34,11 @@ def prepare(worlds: Worlds, rules: Rules, n: int, action: int) -> Any:
     if rules.ending == CHOOSE_ARM and action == PICKUP:
         return TOGGLE, 0  # minigrid/envs/memory.py turns picking up into toggling
     if rules.ending == PUT_NEAR:
-        return action, np.int32(worlds.carrying[n])
+        return action, unpack(worlds.carrying[n])
     if rules.ending == DOORS_IN_ORDER:
         return action, _open_doors(worlds, n)
     if rules.ending == DODGE:
-        kind = type_of(np.int32(worlds.cells[n, front(worlds, rules, n)]))
+        kind = type_of(unpack(worlds.cells[n, front(worlds, rules, n)]))
         _move_obstacles(worlds, rules, n)
         return action, 1 if kind not in (EMPTY, GOAL) else 0
     return action, 0
@@ -94,7 +92,7 @@ def judge(worlds: Worlds, rules: Rules, n: int, action: int, ahead: int, before:
 
 @inlined
 def _looks_like(worlds: Worlds, n: int, look: int) -> Any:
-    return np.int32(worlds.carrying[n]) & LOOK_MASK == look
+    return unpack(worlds.carrying[n]) & LOOK_MASK == look
 
 
 @inlined
@@ -119,8 +117,8 @@ def _judge_put_near(
 
 @inlined
 def _open_doors(worlds: Worlds, n: int) -> Any:
-    first = np.int32(worlds.cells[n, worlds.slots[n, 0]])
-    second = np.int32(worlds.cells[n, worlds.slots[n, 1]])
+    first = unpack(worlds.cells[n, worlds.slots[n, 0]])
+    second = unpack(worlds.cells[n, worlds.slots[n, 1]])
     return (state_of(first) == OPEN) | (state_of(second) == OPEN) << 1
 
 

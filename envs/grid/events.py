@@ -1,4 +1,4 @@
-"""What happened in a step, as bits. The same numbers are documented for users in `envs/spaces.py`."""
+"""What happened in a step, as bits; `envs/spaces.py` documents them for users."""
 
 PICKED = 1 << 0
 DROPPED = 1 << 1

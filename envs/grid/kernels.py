@@ -8,10 +8,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-import numpy as np
-
 from s2lab.envs.grid import events
-from s2lab.envs.grid.cells import DOOR, GOAL, KEY, type_of
+from s2lab.envs.grid.cells import DOOR, GOAL, KEY, type_of, unpack
 from s2lab.envs.grid.compiled import inlined, kernel
 from s2lab.envs.grid.endings import GOES_ON, PUNISHED, SUCCEEDS, judge, prepare
 from s2lab.envs.grid.physics import act, front
@@ -36,7 +34,7 @@ def step_world(
     """One action in one world: physics, then the ending, then the view."""
     worlds.step_count[n] += 1
     action, before = prepare(worlds, rules, n, chosen)
-    ahead = type_of(np.int32(worlds.cells[n, front(worlds, rules, n)]))
+    ahead = type_of(unpack(worlds.cells[n, front(worlds, rules, n)]))
     happened = act(worlds, rules, n, action)
     outcome = judge(worlds, rules, n, action, ahead, before)
     steps, budget = worlds.step_count[n], worlds.budget[n]
@@ -125,5 +123,3 @@ def layout_range(name: str, layout: Callable[..., Any]) -> Callable[..., None]:
                 layout(worlds, rules, tables, n)
 
     return lay_out
-
-

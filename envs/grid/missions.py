@@ -1,56 +1,33 @@
 """Missions as words: the vocabulary, and templates whose gaps are filled from a world's slots.
 
 A template such as `pick up the {color0} {type0}` is kept as word ids; `{colorK}` and `{typeK}` are
-filled with the words for the colour and the type of the cell in slot K. The vocabulary
-(`vocabulary.txt`, one word a line, id = line number counted from 0) only ever grows at its end;
-id 0 is padding. Knows no grids: whether a mission is fulfilled is decided elsewhere.
+filled with the words for the colour and the type of the cell in slot K. The ids are those of
+`s2lab.envs.vocabulary`. Knows no grids: whether a mission is fulfilled is decided elsewhere.
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from s2lab.envs import vocabulary
 from s2lab.envs.grid import cells
 from s2lab.envs.grid.compiled import pure
 from s2lab.envs.grid.worlds import Array, Tables, Worlds
 
-PADDING = 0
-VOCABULARY: tuple[str, ...] = tuple(
-    Path(__file__).with_name("vocabulary.txt").read_text().splitlines()
-)
-WORD_IDS: dict[str, int] = {word: i for i, word in enumerate(VOCABULARY)}
+WORD_IDS: dict[str, int] = {word: i for i, word in enumerate(vocabulary.words())}
 
 # int16 [6] and [11]: the word for each colour and for each type that missions name.
 COLOR_WORDS = np.array([WORD_IDS[name] for name in cells.COLOR_NAMES], np.int16)
-TYPE_WORDS = np.array([WORD_IDS.get(name, PADDING) for name in cells.TYPE_NAMES], np.int16)
+TYPE_WORDS = np.array([WORD_IDS.get(name, vocabulary.PADDING) for name in cells.TYPE_NAMES], np.int16)
 
 _GAP = re.compile(r"\{(color|type)(\d+)\}")
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a mission; a comma is a word of its own."""
+    """The words of a template; a comma is a word of its own."""
     return text.replace(",", " ,").split()
-
-
-def encode(text: str) -> list[int]:
-    """A mission's word ids.
-
-    Raises:
-        ValueError: a word is not in the vocabulary.
-    """
-    unknown = [word for word in words_of(text) if word not in WORD_IDS]
-    if unknown:
-        raise ValueError(f"no word {unknown[0]!r} in the vocabulary of {len(VOCABULARY)} words")
-    return [WORD_IDS[word] for word in words_of(text)]
-
-
-def decode(tokens: Iterable[int]) -> str:
-    """The text of word ids up to the padding; the inverse of `encode`."""
-    words = [VOCABULARY[int(token)] for token in tokens if token != PADDING]
-    return " ".join(words).replace(" ,", ",")
 
 
 def template_table(templates: Sequence[str]) -> Array:
@@ -66,7 +43,7 @@ def template_table(templates: Sequence[str]) -> Array:
 def _encode_word(word: str) -> int:
     gap = _GAP.fullmatch(word)
     if gap is None:
-        return encode(word)[0]
+        return WORD_IDS[word]
     return -2 * int(gap[2]) - (1 if gap[1] == "color" else 2)
 
 

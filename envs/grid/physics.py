@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import numpy as np
-
 from s2lab.envs.grid.cells import (
     BOX,
     CLOSED,
@@ -20,6 +18,7 @@ from s2lab.envs.grid.cells import (
     door,
     state_of,
     type_of,
+    unpack,
 )
 from s2lab.envs.grid.compiled import inlined
 from s2lab.envs.grid.events import BOX_OPENED, DROPPED, OPENED, PICKED, UNLOCKED
@@ -61,7 +60,7 @@ def act(worlds: Worlds, rules: Rules, n: int, action: int) -> Any:
         worlds.agent_dir[n] = (worlds.agent_dir[n] + 1) & 3
         return 0
     place = front(worlds, rules, n)
-    cell = np.int32(worlds.cells[n, place])
+    cell = unpack(worlds.cells[n, place])
     if action == FORWARD:
         if can_stand(cell):
             direction = worlds.agent_dir[n]
@@ -96,7 +95,7 @@ def _toggle(worlds: Worlds, n: int, place: int, cell: int) -> Any:
         worlds.cells[n, place] = door(color, CLOSED)
         return CLOSED_EVENT
     if state == LOCKED:
-        if np.int32(worlds.carrying[n]) & LOOK_MASK != KEY | color << 4:
+        if unpack(worlds.carrying[n]) & LOOK_MASK != KEY | color << 4:
             return 0
         worlds.cells[n, place] = door(color, OPEN)
         return UNLOCKED | OPENED

@@ -8,7 +8,7 @@ is not rejected. Knows no rooms and no missions.
 from typing import Any
 
 from s2lab.envs.grid import cells, random
-from s2lab.envs.grid.compiled import pure
+from s2lab.envs.grid.compiled import inlined, pure
 from s2lab.envs.grid.worlds import Rules, Worlds
 
 # What else a cell must satisfy.
@@ -19,31 +19,31 @@ NOT_TOUCHING_OBJECTS = 2  # no key, ball or box among the eight neighbours
 UNLIMITED = 1 << 30
 
 
-@pure
+@inlined
 def index(rules: Rules, x: int, y: int) -> Any:
     """Index into `cells[n]` of cell (x, y)."""
     return rules.origin + y * rules.stride + x
 
 
-@pure
+@inlined
 def x_of(rules: Rules, place: int) -> Any:
     """The x of an index into `cells[n]`."""
     return (place - rules.origin) % rules.stride
 
 
-@pure
+@inlined
 def y_of(rules: Rules, place: int) -> Any:
     """The y of an index into `cells[n]`."""
     return (place - rules.origin) // rules.stride
 
 
-@pure
+@inlined
 def put(worlds: Worlds, rules: Rules, n: int, x: int, y: int, cell: int) -> None:
     """Set cell (x, y)."""
     worlds.cells[n, index(rules, x, y)] = cell
 
 
-@pure
+@inlined
 def horizontal(
     worlds: Worlds, rules: Rules, n: int, x: int, y: int, length: int, cell: int
 ) -> None:
@@ -52,7 +52,7 @@ def horizontal(
         put(worlds, rules, n, x + i, y, cell)
 
 
-@pure
+@inlined
 def vertical(worlds: Worlds, rules: Rules, n: int, x: int, y: int, length: int, cell: int) -> None:
     """Set `length` cells from (x, y) downwards."""
     for i in range(length):
@@ -60,9 +60,7 @@ def vertical(worlds: Worlds, rules: Rules, n: int, x: int, y: int, length: int, 
 
 
 @pure
-def surround(
-    worlds: Worlds, rules: Rules, n: int, x: int, y: int, width: int, height: int
-) -> None:
+def surround(worlds: Worlds, rules: Rules, n: int, x: int, y: int, width: int, height: int) -> None:
     """Wall in the rectangle whose upper left corner is (x, y)."""
     horizontal(worlds, rules, n, x, y, width, cells.WALL_CELL)
     horizontal(worlds, rules, n, x, y + height - 1, width, cells.WALL_CELL)
@@ -81,7 +79,7 @@ def clear(worlds: Worlds, rules: Rules, n: int) -> None:
     set_agent(worlds, n, -1, -1, -1)
 
 
-@pure
+@inlined
 def set_agent(worlds: Worlds, n: int, x: int, y: int, direction: int) -> None:
     """Set the agent's position and direction."""
     worlds.agent_x[n] = x
@@ -89,7 +87,7 @@ def set_agent(worlds: Worlds, n: int, x: int, y: int, direction: int) -> None:
     worlds.agent_dir[n] = direction
 
 
-@pure
+@inlined
 def touches_objects(worlds: Worlds, rules: Rules, n: int, x: int, y: int) -> Any:
     """Whether one of the nine cells around an inner cell holds a key, ball or box."""
     for j in range(-1, 2):

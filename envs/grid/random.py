@@ -3,8 +3,9 @@
 Every draw consumes the stream exactly as `numpy.random.Generator` does, so that layouts equal those
 of environments that draw from numpy. The generator is XSL-RR 128/64 (O'Neill 2014); bounded
 integers are Lemire's multiply-and-reject (2019) on 32-bit halves, of which the unused half waits
-for the next draw; shuffles mask bits and reject instead. Seeding is numpy's SeedSequence and happens on the host. Knows nothing of worlds:
-`rng` is uint64 [N, 6] (state high and low, increment high and low, half waiting, the half).
+for the next draw; shuffles mask bits and reject instead. Seeding is numpy's SeedSequence and
+happens on the host. Knows nothing of worlds: `rng` is uint64 [N, 6] (state high and low, increment
+high and low, half waiting, the half).
 """
 
 from collections.abc import Sequence

@@ -13,6 +13,7 @@ from typing import Any
 
 from s2lab.envs.grid import cells, random
 from s2lab.envs.grid.compiled import pure
+from s2lab.envs.grid.physics import front
 from s2lab.envs.grid.placement import (
     NOT_BESIDE_AGENT,
     clear,
@@ -24,7 +25,6 @@ from s2lab.envs.grid.placement import (
     surround,
     try_agent,
 )
-from s2lab.envs.grid.physics import front
 from s2lab.envs.grid.worlds import Rules, Tables, Worlds
 
 ROOM_SIZE, ROWS, COLUMNS = range(3)  # of params
@@ -127,7 +127,7 @@ def _join(worlds: Worlds, tables: Tables, n: int, column: int, row: int, wall: i
 
 @pure
 def door_place(worlds: Worlds, tables: Tables, n: int, column: int, row: int, wall: int) -> Any:
-    """Where the door in a wall is or would be: an index into `cells[n]`, -1 if no room is beyond."""
+    """Index into `cells[n]` of where a wall's door is or would be; -1 if no room is beyond."""
     return worlds.scratch[n, room(tables, column, row) + wall]
 
 

@@ -1,7 +1,8 @@
-"""Work over shards of worlds, shared between threads that wait without spinning. Knows no worlds."""
+"""Work shared between threads that wait without spinning. Knows no worlds."""
 
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 from queue import SimpleQueue
 from typing import Any
 
@@ -15,7 +16,7 @@ class Shards:
     def __init__(self, count: int, threads: int) -> None:
         threads = max(1, min(threads, count))
         edges = [count * i // threads for i in range(threads + 1)]
-        self.ranges = list(zip(edges[:-1], edges[1:], strict=True))
+        self.ranges = list(pairwise(edges))
         self._done: SimpleQueue[BaseException | None] = SimpleQueue()
         self._inboxes: list[SimpleQueue[Any]] = []
         for _ in self.ranges[1:]:
@@ -37,7 +38,8 @@ class Shards:
             work(*self.ranges[0])
         except Exception as error:
             failures.append(error)
-        failures += [error for _ in self._inboxes if (error := self._done.get()) is not None]
+        answers = [self._done.get() for _ in self._inboxes]
+        failures += [answer for answer in answers if answer is not None]
         if failures:
             raise failures[0]
 

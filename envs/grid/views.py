@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from s2lab.envs.grid.cells import AGENT, RED, SEEN_MASK
+from s2lab.envs.grid.cells import AGENT, RED, SEEN_MASK, unpack
 from s2lab.envs.grid.compiled import inlined
 from s2lab.envs.grid.physics import step_x, step_y
 from s2lab.envs.grid.worlds import Array, Rules, Worlds
@@ -95,13 +95,13 @@ def _observe_part(worlds: Worlds, rules: Rules, image: Array, n: int, view: int)
                 clear |= ((worlds.cells[n, np.uint64(row + x * right)] >> 9 & 1) ^ 1) << x
             visible, ahead = _spread(visible, clear, view)
         for x in range(view):
-            cell = np.int32(worlds.cells[n, np.uint64(row + x * right)]) & -(visible >> x & 1)
+            cell = unpack(worlds.cells[n, np.uint64(row + x * right)]) & -(visible >> x & 1)
             if y < view - 1 or x != view // 2:
                 types |= 1 << (cell & 15)
             _write(image, n, x, y, cell)
         visible = ahead
         row += forward
-    _write(image, n, view // 2, view - 1, np.int32(worlds.carrying[n]))
+    _write(image, n, view // 2, view - 1, unpack(worlds.carrying[n]))
     return types
 
 
@@ -110,7 +110,7 @@ def _observe_grid(worlds: Worlds, rules: Rules, image: Array, n: int) -> Any:
     types = 0
     for x in range(rules.width):
         for y in range(rules.height):
-            cell = np.int32(worlds.cells[n, rules.origin + y * rules.stride + x])
+            cell = unpack(worlds.cells[n, rules.origin + y * rules.stride + x])
             types |= 1 << (cell & 15)
             _write(image, n, x, y, cell)
     agent = AGENT | RED << 4 | worlds.agent_dir[n] << 7

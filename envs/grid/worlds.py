@@ -74,9 +74,7 @@ class Outputs(NamedTuple):
     final_tokens: Array  # int16 [N, L]
 
 
-def make_worlds(
-    count: int, rules: Rules, *, slots: int, words: int, scratch: int
-) -> Worlds:
+def make_worlds(count: int, rules: Rules, *, slots: int, words: int, scratch: int) -> Worlds:
     """Allocate N worlds that are all wall, with nothing carried and unseeded generators."""
     margin = int(rules.view_size) - 2
     size = int(rules.stride) * (int(rules.height) + 2 * margin) + margin

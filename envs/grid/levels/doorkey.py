@@ -19,7 +19,9 @@ def layout(worlds: Worlds, rules: Rules, tables: Tables, n: int) -> None:
     split = random.integers(worlds.rng, n, 2, width - 2)
     vertical(worlds, rules, n, split, 0, height, WALL_CELL)
     place_agent(worlds, rules, n, 0, 0, split, height)
-    put(worlds, rules, n, split, random.integers(worlds.rng, n, 1, height - 2), door(YELLOW, LOCKED))
+    put(
+        worlds, rules, n, split, random.integers(worlds.rng, n, 1, height - 2), door(YELLOW, LOCKED)
+    )
     place_thing(worlds, rules, n, 0, 0, split, height, thing(KEY, YELLOW))
     write_mission(worlds, tables, n, 0)
 

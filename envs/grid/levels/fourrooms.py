@@ -32,7 +32,9 @@ def layout(worlds: Worlds, rules: Rules, tables: Tables, n: int) -> None:
                 put(worlds, rules, n, right, random.integers(worlds.rng, n, top + 1, bottom), EMPTY)
             if j == 0:
                 horizontal(worlds, rules, n, left, bottom, width, WALL_CELL)
-                put(worlds, rules, n, random.integers(worlds.rng, n, left + 1, right), bottom, EMPTY)
+                put(
+                    worlds, rules, n, random.integers(worlds.rng, n, left + 1, right), bottom, EMPTY
+                )
     place_agent(worlds, rules, n, 0, 0, rules.width, rules.height)
     place_anywhere(worlds, rules, n, GOAL_CELL)
     write_mission(worlds, tables, n, 0)

@@ -1,4 +1,4 @@
-"""A ball behind a locked door, its key in some room off a corridor (minigrid/envs/keycorridor.py)."""
+"""A ball behind a locked door, its key in a room off a corridor (minigrid/envs/keycorridor.py)."""
 
 from s2lab.envs.grid import random, rooms
 from s2lab.envs.grid.cells import BALL, KEY

@@ -116,7 +116,7 @@ def _draw_chain(worlds: Worlds, rules: Rules, tables: Tables, n: int, total: int
 
 @pure
 def layout(worlds: Worlds, rules: Rules, tables: Tables, n: int) -> None:
-    """Draw chains until one is long enough; the agent is in its first room, the goal in its last."""
+    """Draw chains until one is long enough; the agent starts in its first room."""
     fewest, most = tables.params[FEWEST_ROOMS], tables.params[MOST_ROOMS]
     total = random.integers(worlds.rng, n, fewest, most + 1)
     while not _draw_chain(worlds, rules, tables, n, total):

@@ -1,0 +1,265 @@
+"""Many worlds of one id as a `gymnasium.vector.VectorEnv`, in numpy or torch.
+
+The rim around `grid.cpu`: checks what comes in, copies what goes out. Knows no layouts.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from s2lab.envs.grid import kernels
+from s2lab.envs.grid.cpu import GridBatch
+from s2lab.envs.registration import find_world
+from s2lab.envs.spaces import observation_space
+
+MODES = {
+    AutoresetMode.SAME_STEP: kernels.SAME_STEP,
+    AutoresetMode.NEXT_STEP: kernels.NEXT_STEP,
+    AutoresetMode.DISABLED: kernels.DISABLED,
+}
+_MODE_NAMES = {"same_step", "next_step", "disabled"}
+
+Array = npt.NDArray[Any]
+
+
+def make_vec(
+    world_id: str,
+    num_envs: int = 1,
+    *,
+    seed: int | Sequence[int] | None = None,
+    autoreset: str | AutoresetMode = "same_step",
+    observation: str = "partial",
+    view_size: int = 7,
+    output: str = "numpy",
+    copy: bool = True,
+    device: str = "cpu",
+    threads: int | None = None,
+    **_: Any,
+) -> "GridVectorEnv":
+    """N worlds of one id, stepped together.
+
+    Args:
+        world_id: minigrid's own id, such as "MiniGrid-FourRooms-v0".
+        num_envs: N, how many worlds.
+        seed: seeds world i with `seed + i` for its first reset; a sequence seeds each.
+        autoreset: when an ended episode begins anew: gymnasium's mode or its name in lower case.
+        observation: "partial", what the agent sees, or "full", the whole grid.
+        view_size: cells on a side of the partial view, odd, 3 to 15.
+        output: "numpy" or "torch".
+        copy: hand out copies; False hands out the live buffers, valid until the next step.
+        device: "cpu".
+        threads: threads to step with; None uses one.
+
+    Raises:
+        ValueError: an argument is not one of those allowed.
+    """
+    if not isinstance(num_envs, int) or num_envs < 1:
+        raise ValueError(f"num_envs is {num_envs!r}; give a whole number from 1")
+    if view_size not in range(3, 16, 2):
+        raise ValueError(f"view_size is {view_size!r}; give an odd number from 3 to 15")
+    _check("observation", observation, ("partial", "full"))
+    _check("output", output, ("numpy", "torch"))
+    _check("device", device, ("cpu",))
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads is {threads!r}; give a whole number from 1, or None")
+    family, level = find_world(world_id)
+    mode = autoreset_mode(autoreset)
+    batch = GridBatch(
+        family,
+        level,
+        num_envs,
+        mode=MODES[mode],
+        view_size=view_size,
+        full=observation == "full",
+        threads=threads or 1,
+    )
+    env = GridVectorEnv(batch, mode, torch=output == "torch", copy=copy)
+    if seed is not None:
+        batch.seed(env.seeds_of(seed))
+    return env
+
+
+def _check(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name} is {value!r}; give one of {', '.join(map(repr, allowed))}")
+
+
+def autoreset_mode(given: str | AutoresetMode) -> AutoresetMode:
+    """gymnasium's auto-reset mode from its name.
+
+    Raises:
+        ValueError: there is no such mode.
+    """
+    if isinstance(given, AutoresetMode):
+        return given
+    _check("autoreset", given, tuple(sorted(_MODE_NAMES)))
+    return AutoresetMode[given.upper()]
+
+
+class GridVectorEnv(VectorEnv[Any, Any, Any]):
+    """N worlds behind gymnasium's vector interface; make one with `make_vec`."""
+
+    def __init__(self, batch: GridBatch, mode: AutoresetMode, *, torch: bool, copy: bool) -> None:
+        self.batch, self.num_envs, self._copy = batch, batch.count, copy
+        self.metadata = {"render_modes": [], "autoreset_mode": mode}
+        self._mode = mode
+        outputs = batch.outputs
+        shape = outputs.image.shape[1:]
+        self.single_observation_space = observation_space(shape, batch.worlds.tokens.shape[1])
+        self.single_action_space = spaces.Discrete(batch.level.actions)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self._wrap = _tensor_maker() if torch else _same
+        self._live = {
+            "image": outputs.image,  # uint8 [N, W, H, 3]
+            "direction": outputs.direction,  # int64 [N]
+            "mission": batch.worlds.tokens,  # int16 [N, L]
+        }
+        self._live_out = {name: self._wrap(array) for name, array in self._live.items()}
+        self._everyone = np.ones(self.num_envs, np.bool_)
+        self._begun = False
+
+    def seeds_of(self, seed: int | Sequence[int | None]) -> list[int | None]:
+        """A seed for each world.
+
+        Raises:
+            ValueError: the number of seeds is not the number of worlds, or one is negative.
+        """
+        if isinstance(seed, int | np.integer):
+            seeds: list[int | None] = [int(seed) + i for i in range(self.num_envs)]
+        else:
+            seeds = [None if one is None else int(one) for one in seed]
+        if len(seeds) != self.num_envs:
+            raise ValueError(f"{len(seeds)} seeds for {self.num_envs} worlds; give one for each")
+        if any(one is not None and one < 0 for one in seeds):
+            raise ValueError(f"seed is {min(s for s in seeds if s is not None)}; give one from 0")
+        return seeds
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Begin new episodes in all worlds, or in those of `options["reset_mask"]`, bool [N].
+
+        Worlds given a seed are seeded first; the others go on drawing where they were.
+
+        Raises:
+            ValueError: wrong seeds or mask; nothing has changed.
+        """
+        mask = self._reset_mask(options)
+        if seed is not None:
+            for n, one in enumerate(self.seeds_of(seed)):
+                if one is not None and (mask is None or mask[n]):
+                    self.batch.seed_one(n, one)
+        self.batch.reset(mask)
+        self._begun = True
+        chosen = self._everyone if mask is None else mask
+        events = np.where(chosen, self.batch.outputs.events, 0).astype(np.uint16)
+        return self._observations(), {"events": self._wrap(events), "_events": chosen.copy()}
+
+    def _reset_mask(self, options: dict[str, Any] | None) -> Array | None:
+        if options is None or "reset_mask" not in options:
+            return None
+        mask = options["reset_mask"]
+        shape, dtype = (self.num_envs,), np.dtype(np.bool_)
+        if not isinstance(mask, np.ndarray) or mask.shape != shape or mask.dtype != dtype:
+            raise ValueError(f"reset_mask is {mask!r}; give a bool array of shape {shape}")
+        if not mask.any():
+            raise ValueError("reset_mask names no world; set at least one entry to True")
+        if not self._begun and not mask.all():
+            raise ValueError("the first reset must begin every world; leave reset_mask out")
+        return mask
+
+    def step(self, actions: Any) -> tuple[dict[str, Any], Any, Any, Any, dict[str, Any]]:
+        """Do one action in every world.
+
+        Args:
+            actions: whole numbers [N], each from 0 to the number of actions - 1.
+
+        Raises:
+            ValueError: wrong shape, type or number, or an ended world; nothing has changed.
+        """
+        checked = self._checked(actions)
+        outputs = self.batch.outputs
+        self.batch.step(checked)
+        infos: dict[str, Any] = {"events": self._out(outputs.events), "_events": self._everyone}
+        if self._mode is AutoresetMode.SAME_STEP:
+            ended = np.flatnonzero(outputs.fresh)
+            if ended.size:
+                infos.update(self._finals(ended))
+        rewards = self._wrap(outputs.reward.copy())
+        terminated = self._wrap(outputs.terminated.copy())
+        truncated = self._wrap(outputs.truncated.copy())
+        return self._observations(), rewards, terminated, truncated, infos
+
+    def _checked(self, actions: Any) -> Array:
+        given: Array = np.asarray(actions)
+        count = self.batch.level.actions
+        if given.shape != (self.num_envs,):
+            raise ValueError(f"actions have shape {given.shape}; give {(self.num_envs,)}")
+        if given.dtype.kind not in "iu":
+            raise ValueError(f"actions are of type {given.dtype}; give whole numbers")
+        if given.min() < 0 or given.max() >= count:
+            wrong = given[(given < 0) | (given >= count)][0]
+            raise ValueError(f"action {wrong} is not one of 0 to {count - 1}")
+        if not self._begun:
+            raise ValueError("step before the first reset; call reset()")
+        if self._mode is AutoresetMode.DISABLED and self.batch.outputs.ended.any():
+            ended = np.flatnonzero(self.batch.outputs.ended).tolist()
+            raise ValueError(f'worlds {ended} have ended; reset them with options["reset_mask"]')
+        return np.ascontiguousarray(given, np.int64)
+
+    def _finals(self, ended: Array) -> dict[str, Any]:
+        """The last observations of the episodes that ended, as gymnasium lays them out."""
+        outputs = self.batch.outputs
+        images = self._wrap(outputs.final_image[ended])
+        directions = outputs.final_direction[ended]
+        missions = self._wrap(outputs.final_tokens[ended])
+        final_obs = np.full(self.num_envs, None, object)
+        for i, n in enumerate(ended.tolist()):
+            final_obs[n] = {
+                "image": images[i],
+                "direction": directions[i],
+                "mission": missions[i],
+            }
+        mask = outputs.fresh.copy()
+        events = np.where(mask, outputs.events, 0).astype(np.uint16)
+        return {
+            "final_obs": final_obs,
+            "_final_obs": mask,
+            "final_info": {"events": self._wrap(events), "_events": mask},
+            "_final_info": mask,
+        }
+
+    def _out(self, array: Array) -> Any:
+        return self._wrap(array.copy() if self._copy else array)
+
+    def _observations(self) -> dict[str, Any]:
+        if self._copy:
+            return {name: self._wrap(array.copy()) for name, array in self._live.items()}
+        return dict(self._live_out)
+
+    def mission_text(self, n: int) -> str:
+        """The mission of world `n` in words."""
+        return self.batch.mission_text(n)
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Let the helper threads go."""
+        self.batch.close()
+
+
+def _same(array: Array) -> Any:
+    return array
+
+
+def _tensor_maker() -> Callable[[Array], Any]:
+    import torch
+
+    return torch.from_numpy

@@ -1,0 +1,127 @@
+"""Minigrid and the engine side by side: the same seed, the same actions, every output compared."""
+
+import warnings
+from collections import Counter
+from typing import Any
+
+import gymnasium
+import minigrid  # noqa: F401  # registers the reference environments
+import numpy as np
+
+from s2lab.envs.grid import kernels
+from s2lab.envs.grid.cpu import GridBatch
+from s2lab.envs.registration import find_world
+from s2lab.envs.spaces import EVENT_BITS
+
+from .explorer import Explorer
+
+WHOLE_GRID = 10**6
+
+
+class Difference(AssertionError):
+    """Minigrid and the engine disagree; says where, and shows both worlds."""
+
+
+def reference(world_id: str, **kwargs: Any) -> Any:
+    """Minigrid's own environment, unwrapped."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # some ids are registered as out of date
+        return gymnasium.make(world_id, **kwargs).unwrapped
+
+
+def full_image(env: Any) -> Any:
+    """The whole grid with the agent, as minigrid's FullyObsWrapper shows it."""
+    image = env.grid.encode()
+    image[env.agent_pos[0], env.agent_pos[1]] = (10, 0, env.agent_dir)
+    return image
+
+
+class Lockstep:
+    """One minigrid environment and one world of the engine."""
+
+    def __init__(self, world_id: str, seed: int, *, view_size: int = 7, full: bool = False) -> None:
+        self.world_id, self.seed, self.full = world_id, seed, full
+        self.env = reference(world_id, agent_view_size=view_size)
+        family, level = find_world(world_id)
+        self.batch = GridBatch(
+            family, level, 1, mode=kernels.NEXT_STEP, view_size=view_size, full=full
+        )
+        self.actions: list[int] = []
+        self.counts: Counter[str] = Counter()
+        self.batch.seed([seed])
+        self.batch.reset()
+        observation, _ = self.env.reset(seed=seed)
+        self._compare_view(observation)
+
+    def step(self, action: int) -> bool:
+        """Do an action on both sides and compare; begin a new episode after the last step."""
+        self.actions.append(action)
+        observation, reward, terminated, truncated, _ = self.env.step(action)
+        out = self.batch.outputs
+        self.batch.step(np.array([action]))
+        self._same("reward", float(reward), float(out.reward[0]))
+        self._same("terminated", bool(terminated), bool(out.terminated[0]))
+        self._same("truncated", bool(truncated), bool(out.truncated[0]))
+        self._compare_view(observation)
+        bits = int(out.events[0])
+        self.counts.update(name for name, bit in EVENT_BITS.items() if bits & bit)
+        if terminated or truncated:
+            self.counts.update(episodes=1, successes=int(reward > 0), failures=int(terminated))
+            observation, _ = self.env.reset()
+            self.batch.step(np.array([0]))
+            self._compare_view(observation)
+        return bool(terminated or truncated)
+
+    def _compare_view(self, observation: dict[str, Any]) -> None:
+        image = full_image(self.env) if self.full else observation["image"]
+        out = self.batch.outputs
+        if not np.array_equal(image, out.image[0]):
+            self._fail("image", image[..., 0].T, out.image[0, ..., 0].T)
+        self._same("direction", int(observation["direction"]), int(out.direction[0]))
+        self._same("mission", observation["mission"], self.batch.mission_text(0))
+
+    def _same(self, what: str, theirs: Any, ours: Any) -> None:
+        if theirs != ours:
+            self._fail(what, theirs, ours)
+
+    def _fail(self, what: str, theirs: Any, ours: Any) -> None:
+        raise Difference(
+            f"{self.world_id} seed {self.seed} differs in {what} after {len(self.actions)} steps, "
+            f"the last of them {self.actions[-8:]}\nminigrid: {theirs}\nengine: {ours}\n"
+            f"minigrid's world:\n{self.env.pprint_grid()}\nthe engine's world:\n{draw(self.batch)}"
+        )
+
+
+def draw(batch: GridBatch) -> str:
+    """The engine's world 0 in the letters of minigrid's `pprint_grid`."""
+    worlds, rules = batch.worlds, batch.rules
+    rows = []
+    for y in range(rules.height):
+        row = ""
+        for x in range(rules.width):
+            cell = int(worlds.cells[0, rules.origin + y * rules.stride + x])
+            kind, color, state = cell & 15, "RGBPYG"[cell >> 4 & 7], cell >> 7 & 3
+            if (x, y) == (worlds.agent_x[0], worlds.agent_y[0]):
+                row += 2 * ">V<^"[worlds.agent_dir[0]]
+            elif kind == 1:
+                row += "  "
+            elif kind == 4:
+                row += "__" if state == 0 else "DL"[state - 1] + color
+            else:
+                row += "??WFDKABGV"[kind] + color
+        rows.append(row)
+    return "\n".join(rows)
+
+
+def run(world_id: str, seed: int, steps: int, **kwargs: Any) -> Counter[str]:
+    """Play `steps` steps in lockstep and count what happened.
+
+    Raises:
+        Difference: the first step that differs, replayed without the episodes before it if it
+            still differs then.
+    """
+    pair = Lockstep(world_id, seed, **kwargs)
+    explorer = Explorer(seed, pair.batch.level.actions)
+    for _ in range(steps):
+        pair.step(explorer.choose(pair.env))
+    return pair.counts
