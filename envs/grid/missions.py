@@ -20,7 +20,9 @@ WORD_IDS: dict[str, int] = {word: i for i, word in enumerate(vocabulary.words())
 
 # int16 [6] and [11]: the word for each colour and for each type that missions name.
 COLOR_WORDS = np.array([WORD_IDS[name] for name in cells.COLOR_NAMES], np.int16)
-TYPE_WORDS = np.array([WORD_IDS.get(name, vocabulary.PADDING) for name in cells.TYPE_NAMES], np.int16)
+TYPE_WORDS = np.array(
+    [WORD_IDS.get(name, vocabulary.PADDING) for name in cells.TYPE_NAMES], np.int16
+)
 
 _GAP = re.compile(r"\{(color|type)(\d+)\}")
 

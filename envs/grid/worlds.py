@@ -33,7 +33,7 @@ class Worlds(NamedTuple):
     slots: Array  # int32 [N, S]    the mission as data; the family says what each slot means
     tokens: Array  # int16 [N, L]   the mission as words; 0 is padding
     rng: Array  # uint64 [N, 6]     PCG64, see `random.py`
-    scratch: Array  # int32 [N, K]  room for layout generation; means nothing between resets
+    scratch: Array  # int16 [N, K]  room for layout generation; means nothing between resets
 
 
 class Rules(NamedTuple):
@@ -90,7 +90,7 @@ def make_worlds(count: int, rules: Rules, *, slots: int, words: int, scratch: in
         slots=np.zeros((count, slots), np.int32),
         tokens=np.zeros((count, words), np.int16),
         rng=np.zeros((count, random.WORDS), np.uint64),
-        scratch=np.zeros((count, max(scratch, 1)), np.int32),
+        scratch=np.zeros((count, max(scratch, 1)), np.int16),
     )
 
 

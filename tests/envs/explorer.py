@@ -22,11 +22,16 @@ class Explorer:
         self._actions, self._randomness = actions, randomness
         self._target: Cell | None = None
         self._patience = 0
+        self._laying_down = False
 
     def choose(self, env: Any) -> int:
         """The next action in an unwrapped minigrid environment."""
         if self._random.random() < self._randomness:
             return int(self._random.integers(self._actions))
+        if self._laying_down and env.carrying is not None:
+            free = env.grid.get(*env.front_pos) is None
+            self._laying_down = not free
+            return DROP if free else RIGHT
         self._patience -= 1
         if self._target is None or self._patience < 0 or env.grid.get(*self._target) is None:
             self._target, self._patience = self._pick_target(env), 60
@@ -65,7 +70,7 @@ class Explorer:
         if ahead == target:
             return self._deed(env, env.grid.get(*target))
         step = self._first_step(env, start, target)
-        if step is None:
+        if step is None or step == start:
             return None
         turn = (STEPS.index((step[0] - start[0], step[1] - start[1])) - env.agent_dir) % 4
         if turn:
@@ -91,8 +96,8 @@ class Explorer:
         if thing.type == "box" and self._random.random() < 0.5:
             return TOGGLE
         if env.carrying is not None:
-            self._target = None
-            return DROP if self._random.random() < 0.5 else int(self._random.integers(3))
+            self._laying_down = True
+            return RIGHT
         self._target = None
         return PICKUP
 
@@ -112,7 +117,9 @@ class Explorer:
                 return here
             for direction in range(4):
                 there = self._ahead(here, direction)
-                if there in before or not (0 <= there[0] < env.width and 0 <= there[1] < env.height):
+                if there in before or not (
+                    0 <= there[0] < env.width and 0 <= there[1] < env.height
+                ):
                     continue
                 thing = env.grid.get(*there)
                 if there == target or self._passable(env, thing):

@@ -7,15 +7,12 @@ from typing import Any
 import gymnasium
 import minigrid  # noqa: F401  # registers the reference environments
 import numpy as np
+from explorer import Explorer
 
 from s2lab.envs.grid import kernels
 from s2lab.envs.grid.cpu import GridBatch
 from s2lab.envs.registration import find_world
 from s2lab.envs.spaces import EVENT_BITS
-
-from .explorer import Explorer
-
-WHOLE_GRID = 10**6
 
 
 class Difference(AssertionError):
@@ -117,11 +114,42 @@ def run(world_id: str, seed: int, steps: int, **kwargs: Any) -> Counter[str]:
     """Play `steps` steps in lockstep and count what happened.
 
     Raises:
-        Difference: the first step that differs, replayed without the episodes before it if it
-            still differs then.
+        Difference: the first step that differs, after as few actions as were found to do.
     """
     pair = Lockstep(world_id, seed, **kwargs)
     explorer = Explorer(seed, pair.batch.level.actions)
     for _ in range(steps):
-        pair.step(explorer.choose(pair.env))
+        try:
+            pair.step(explorer.choose(pair.env))
+        except Difference as difference:
+            raise shrink(world_id, seed, pair.actions, difference, **kwargs) from None
     return pair.counts
+
+
+def shrink(
+    world_id: str, seed: int, actions: list[int], found: Difference, **kwargs: Any
+) -> Difference:
+    """The same difference after fewer actions: chunks are left out as long as one remains."""
+    chunk = len(actions) // 2
+    while chunk:
+        at = 0
+        while at < len(actions):
+            shorter = actions[:at] + actions[at + chunk :]
+            difference = replay(world_id, seed, shorter, **kwargs)
+            if difference is None:
+                at += chunk
+            else:
+                actions, found = shorter, difference
+        chunk //= 2
+    return Difference(f"{found}\nshortest actions found: {actions}")
+
+
+def replay(world_id: str, seed: int, actions: list[int], **kwargs: Any) -> Difference | None:
+    """The first difference under a list of actions, if there is one."""
+    try:
+        pair = Lockstep(world_id, seed, **kwargs)
+        for action in actions:
+            pair.step(action)
+    except Difference as difference:
+        return difference
+    return None

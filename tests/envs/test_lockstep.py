@@ -1,0 +1,91 @@
+"""Every MiniGrid world of the engine against minigrid's own, step by step."""
+
+import gymnasium
+import lockstep
+import minigrid  # noqa: F401  # registers the reference environments
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from s2lab.envs.registration import WORLDS
+
+MINIGRID_IDS = sorted(
+    world_id for world_id in gymnasium.registry if world_id.startswith("MiniGrid-")
+)
+
+# Families of the reference that the engine does not have yet, by the beginning of their ids.
+NOT_YET = (
+    *("BlockedUnlockPickup", "DistShift", "Dynamic-Obstacles", "Fetch", "GoToDoor", "GoToObject"),
+    *("LavaCrossing", "LavaGap", "LockedRoom", "Memory", "ObstructedMaze", "Playground"),
+    *("PutNear", "RedBlueDoors", "SimpleCrossing", "Unlock", "UnlockPickup", "WFC"),
+)
+IDS = [i for i in MINIGRID_IDS if not i.removeprefix("MiniGrid-").startswith(NOT_YET)]
+
+# What has to happen in 1,500 steps of each family, in its worlds together.
+EXERCISED = {
+    "DoorKey": ("successes", "picked", "dropped", "opened", "closed", "unlocked"),
+    "Empty": ("successes",),
+    "FourRooms": ("successes",),
+    "KeyCorridor": ("successes", "picked", "dropped", "opened", "closed", "unlocked"),
+    "MultiRoom": ("successes", "opened", "closed"),
+}
+
+
+def test_every_id_is_done_or_named_as_missing() -> None:
+    assert set(IDS) == {world_id for world_id in WORLDS if world_id.startswith("MiniGrid-")}
+
+
+@pytest.mark.parametrize("world_id", IDS)
+def test_world_equals_minigrids(world_id: str) -> None:
+    for seed in (1, 2024):
+        lockstep.run(world_id, seed, 300)
+
+
+@pytest.mark.parametrize("family", EXERCISED)
+def test_the_comparison_meets_what_a_family_is_about(family: str) -> None:
+    counts = sum(
+        (
+            lockstep.run(world_id, 77, 600)
+            for world_id in IDS
+            if world_id.startswith(f"MiniGrid-{family}")
+        ),
+        lockstep.Counter(),
+    )
+    assert [name for name in EXERCISED[family] if counts[name] < 3] == [], counts
+
+
+@pytest.mark.parametrize("view_size", range(3, 16, 2))
+def test_every_view_size_equals_minigrids(view_size: int) -> None:
+    for world_id in ("MiniGrid-Empty-Random-6x6-v0", "MiniGrid-MultiRoom-N4-S5-v1"):
+        lockstep.run(world_id, view_size, 200, view_size=view_size)
+
+
+@pytest.mark.parametrize(
+    "world_id", ["MiniGrid-DoorKey-5x5-v0", "MiniGrid-KeyCorridorS3R2-v0", "MiniGrid-FourRooms-v0"]
+)
+def test_full_observation_equals_minigrids(world_id: str) -> None:
+    lockstep.run(world_id, 5, 300, full=True)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    world_id=st.sampled_from(["MiniGrid-DoorKey-5x5-v0", "MiniGrid-KeyCorridorS3R1-v0"]),
+    seed=st.integers(0, 2**63),
+    actions=st.lists(st.integers(0, 6), max_size=120),
+)
+def test_any_actions_equal_minigrids(world_id: str, seed: int, actions: list[int]) -> None:
+    difference = lockstep.replay(world_id, seed, actions)
+    assert difference is None, str(difference)
+
+
+def test_a_planted_difference_is_found_and_shrunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    step = lockstep.Lockstep.step
+
+    def disturbed(pair: lockstep.Lockstep, action: int) -> bool:
+        if action == 3 and pair.actions and pair.actions[-1] == 5:
+            pair.batch.worlds.agent_dir[0] ^= 2
+        return step(pair, action)
+
+    monkeypatch.setattr(lockstep.Lockstep, "step", disturbed)
+    with pytest.raises(lockstep.Difference, match=r"shortest actions found: \[5, 3\]"):
+        lockstep.run("MiniGrid-DoorKey-6x6-v0", 3, 2000)

@@ -1,0 +1,188 @@
+"""The vector interface against gymnasium's SyncVectorEnv over minigrid's own environments."""
+
+from typing import Any
+
+import gymnasium
+import lockstep
+import numpy as np
+import pytest
+import torch
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers.vector import NormalizeReward, RecordEpisodeStatistics
+
+from s2lab.envs import make_vec
+from s2lab.envs.registration import WORLDS
+from s2lab.envs.spaces import EVENT_BITS
+from s2lab.envs.vocabulary import decode
+
+WORLD = "MiniGrid-DoorKey-5x5-v0"
+COUNT = 5
+
+
+def sync(mode: AutoresetMode) -> SyncVectorEnv:
+    return SyncVectorEnv([lambda: lockstep.reference(WORLD)] * COUNT, autoreset_mode=mode)
+
+
+def assert_same_view(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
+    np.testing.assert_array_equal(ours["image"], theirs["image"])
+    np.testing.assert_array_equal(ours["direction"], theirs["direction"])
+    assert [decode(row) for row in np.atleast_2d(ours["mission"])] == (
+        [theirs["mission"]] if isinstance(theirs["mission"], str) else list(theirs["mission"])
+    )
+
+
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+def test_every_autoreset_mode_equals_gymnasiums(mode: AutoresetMode) -> None:
+    env, peer = make_vec(WORLD, COUNT, autoreset=mode), sync(mode)
+    assert env.metadata["autoreset_mode"] is mode
+    assert_same_view(env.reset(seed=4)[0], peer.reset(seed=4)[0])
+    random = np.random.default_rng(0)
+    ended_worlds = 0
+    for _ in range(700):
+        actions = random.choice(7, COUNT, p=[0.15, 0.15, 0.4, 0.1, 0.05, 0.1, 0.05])
+        view, reward, terminated, truncated, info = env.step(actions)
+        peer_view, peer_reward, peer_terminated, peer_truncated, peer_info = peer.step(actions)
+        assert_same_view(view, peer_view)
+        np.testing.assert_array_equal(reward, peer_reward)
+        np.testing.assert_array_equal(terminated, peer_terminated)
+        np.testing.assert_array_equal(truncated, peer_truncated)
+        assert reward.dtype == np.float64
+        assert ("final_obs" in info) == ("final_obs" in peer_info)
+        if "final_obs" in info:
+            np.testing.assert_array_equal(info["_final_obs"], peer_info["_final_obs"])
+            for ours, theirs in zip(info["final_obs"], peer_info["final_obs"], strict=True):
+                assert (ours is None) == (theirs is None)
+                if ours is not None:
+                    assert_same_view(ours, theirs)
+        ended = terminated | truncated
+        ended_worlds += ended.sum()
+        if mode is AutoresetMode.DISABLED and ended.any():
+            with pytest.raises(ValueError, match="have ended"):
+                env.step(actions)
+            options = {"reset_mask": ended}
+            assert_same_view(
+                env.reset(options=dict(options))[0], peer.reset(options=dict(options))[0]
+            )
+    assert ended_worlds > 5
+
+
+def test_seeds_number_the_worlds_and_a_list_seeds_each() -> None:
+    env, peer = make_vec(WORLD, COUNT), sync(AutoresetMode.SAME_STEP)
+    assert_same_view(env.reset(seed=11)[0], peer.reset(seed=11)[0])
+    seeds = [5, 3, 3, 9, 2**40]
+    assert_same_view(env.reset(seed=seeds)[0], peer.reset(seed=seeds)[0])
+    assert_same_view(env.reset()[0], peer.reset()[0])
+    assert_same_view(make_vec(WORLD, COUNT, seed=11).reset()[0], peer.reset(seed=11)[0])
+
+
+@pytest.mark.parametrize("world_id", ["MiniGrid-FourRooms-v0", "MiniGrid-MultiRoom-N6-v0"])
+def test_worlds_do_not_depend_on_threads_or_number(world_id: str) -> None:
+    many, one = make_vec(world_id, 37, threads=3), make_vec(world_id, 8)
+    many.reset(seed=100), one.reset(seed=100)
+    random = np.random.default_rng(3)
+    for _ in range(150):
+        actions = random.integers(0, 7, 37)
+        view, reward, *_ = many.step(actions)
+        view_of_one, reward_of_one, *_ = one.step(actions[:8])
+        for name, values in view.items():
+            np.testing.assert_array_equal(values[:8], view_of_one[name])
+        np.testing.assert_array_equal(reward[:8], reward_of_one)
+    np.testing.assert_array_equal(many.batch.worlds.rng[:8], one.batch.worlds.rng)
+    many.close()
+
+
+def test_observations_lie_in_their_spaces() -> None:
+    for options in ({}, {"observation": "full"}, {"view_size": 11}):
+        env = make_vec("MiniGrid-KeyCorridorS3R2-v0", 3, **options)
+        view, _ = env.reset(seed=1)
+        assert env.observation_space.contains(view)
+        view, *_ = env.step(env.action_space.sample())
+        assert env.observation_space.contains(view)
+        assert env.mission_text(1) == decode(view["mission"][1])
+
+
+def test_gymnasium_makes_the_same_worlds() -> None:
+    for world_id in WORLDS:
+        assert f"s2lab/{world_id}" in gymnasium.registry
+    env = gymnasium.make_vec("s2lab/MiniGrid-FourRooms-v0", num_envs=3)
+    ours = make_vec("MiniGrid-FourRooms-v0", 3)
+    np.testing.assert_array_equal(env.reset(seed=1)[0]["image"], ours.reset(seed=1)[0]["image"])
+
+
+def test_gymnasiums_vector_wrappers_run_over_it() -> None:
+    env = NormalizeReward(RecordEpisodeStatistics(make_vec("MiniGrid-Empty-5x5-v0", 4)))
+    env.reset(seed=0)
+    lengths: list[float] = []
+    for _ in range(250):
+        *_, info = env.step(env.action_space.sample())
+        if "episode" in info:
+            lengths += info["episode"]["l"][info["_episode"]].tolist()
+    assert lengths
+    assert max(lengths) <= 100
+
+
+def test_live_buffers_are_written_in_place_and_copies_are_not() -> None:
+    for copy in (True, False):
+        env = make_vec("MiniGrid-Empty-8x8-v0", 2, output="torch", copy=copy)
+        first, _ = env.reset(seed=0)
+        before = first["direction"].clone()
+        second, reward, *_ = env.step(np.array([1, 1]))
+        assert isinstance(reward, torch.Tensor)
+        assert torch.equal(first["direction"], before) == copy
+        assert (first["image"].data_ptr() == second["image"].data_ptr()) == (not copy)
+
+
+def test_events_tell_what_happened() -> None:
+    env = make_vec("MiniGrid-Empty-5x5-v0", 1, autoreset="disabled")
+    _, info = env.reset(seed=0)
+    assert info["events"].dtype == np.uint16
+    assert info["events"][0] == EVENT_BITS["goal_in_view"]
+    for action in (2, 2, 1, 2):
+        *_, info = env.step(np.array([action]))
+        assert not info["events"][0] & EVENT_BITS["mission_part_done"]
+    *_, terminated, _, info = env.step(np.array([2]))
+    assert terminated[0]
+    assert info["events"][0] & EVENT_BITS["mission_part_done"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"world_id": "MiniGrid-FourRoms-v0"}, "did you mean 'MiniGrid-FourRooms-v0'"),
+        ({"num_envs": 0}, "num_envs is 0"),
+        ({"view_size": 4}, "odd number from 3 to 15"),
+        ({"view_size": 17}, "odd number from 3 to 15"),
+        ({"autoreset": "never"}, "'disabled', 'next_step', 'same_step'"),
+        ({"observation": "half"}, "'partial', 'full'"),
+        ({"output": "jax"}, "'numpy', 'torch'"),
+        ({"threads": 0}, "threads is 0"),
+    ],
+)
+def test_wrong_arguments_are_refused_by_name(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make_vec(**{"world_id": WORLD, "num_envs": 2, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("actions", "message"),
+    [
+        ([0, 7], "action 7 is not one of 0 to 6"),
+        ([-1, 0], "action -1 is not one of 0 to 6"),
+        ([0], r"shape \(1,\); give \(2,\)"),
+        ([0.0, 1.0], "type float64; give whole numbers"),
+    ],
+)
+def test_wrong_actions_change_nothing(actions: list[Any], message: str) -> None:
+    env = make_vec(WORLD, 2)
+    env.reset(seed=0)
+    before = [array.copy() for array in env.batch.worlds]
+    with pytest.raises(ValueError, match=message):
+        env.step(np.array(actions))
+    for array, kept in zip(env.batch.worlds, before, strict=True):
+        np.testing.assert_array_equal(array, kept)
+
+
+def test_a_world_of_25_by_25_cells_takes_at_most_4096_bytes() -> None:
+    for view_size in (7, 15):
+        env = make_vec("MiniGrid-MultiRoom-N6-v0", 10, view_size=view_size)
+        assert sum(array.nbytes for array in env.batch.worlds) / 10 <= 4096
