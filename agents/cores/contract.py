@@ -13,12 +13,13 @@ Acting is the same call with T = 1.
 """
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
 
 State = tuple[Tensor, ...]
+Kernel = Literal["auto", "fused", "torch"]
 
 
 class Core(nn.Module, ABC):
@@ -89,6 +90,30 @@ def steps_with_reset(reset: Tensor) -> list[bool]:
     """For each step t, whether any row is reset there: one transfer instead of T masked fills."""
     flags: list[bool] = reset.any(dim=1).tolist()
     return flags
+
+
+def use_fused(kernel: Kernel, inputs: Tensor) -> bool:
+    """Whether a core should run its fused CPU kernels on these inputs.
+
+    auto: fused on the CPU in single or double precision, plain torch elsewhere and under
+    torch.compile. torch: never, as a reference. fused: always.
+
+    Raises:
+        ValueError: fused kernels are demanded for inputs they cannot take.
+    """
+    possible = inputs.device.type == "cpu" and inputs.dtype in (torch.float32, torch.float64)
+    if kernel == "fused" and not possible:
+        raise ValueError(
+            f"kernel is 'fused' and the inputs are {inputs.dtype} on {inputs.device}; "
+            "fused kernels take float32 or float64 on the CPU: use kernel='auto'"
+        )
+    return kernel != "torch" and possible and not torch.compiler.is_compiling()
+
+
+def check_kernel(kernel: str) -> None:
+    """Raise ValueError unless `kernel` is one of the three choices."""
+    allowed = ("auto", "fused", "torch")
+    require(kernel in allowed, f"kernel is {kernel!r}; it must be 'auto', 'fused' or 'torch'")
 
 
 def require(condition: bool, message: str) -> None:

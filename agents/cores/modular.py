@@ -17,7 +17,14 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from s2lab.agents.cores.contract import Core, State, check_inputs, steps_with_reset
+from s2lab.agents.cores.contract import (
+    Core,
+    Kernel,
+    State,
+    check_inputs,
+    steps_with_reset,
+    use_fused,
+)
 from s2lab.agents.gating import GatedMessage
 
 Records = dict[str, Tensor]
@@ -70,8 +77,15 @@ class ModularCore(Core):
     cells: Modules
     communication: Communication | None
 
-    def __init__(self, input_size: int, modules: Modules, communication: Communication | None):
+    def __init__(
+        self,
+        input_size: int,
+        modules: Modules,
+        communication: Communication | None,
+        kernel: Kernel,
+    ) -> None:
         super().__init__(input_size, modules.module_count * modules.module_size)
+        self.kernel: Kernel = kernel
         self.cells = modules
         self.communication = communication
         if communication is not None:
@@ -98,6 +112,12 @@ class ModularCore(Core):
 
     def forward(self, inputs: Tensor, state: State, reset: Tensor) -> tuple[Tensor, State]:
         check_inputs(self, inputs, state, reset)
+        if use_fused(self.kernel, inputs):
+            from s2lab.agents.cores.fused.plans import run_fused
+
+            done = run_fused(self, inputs, state, reset)
+            if done is not None:
+                return done
         return self.run(inputs, state, reset, records=None)
 
     @torch.no_grad()

@@ -6,7 +6,7 @@ LSTM modules that compete for the input (`lstm_modules.py`, eqs. 1 to 3) and tal
 
 from dataclasses import dataclass
 
-from s2lab.agents.cores.contract import require
+from s2lab.agents.cores.contract import Kernel, check_kernel, require
 from s2lab.agents.cores.lstm_modules import LSTMModules
 from s2lab.agents.cores.modular import ModularCore
 from s2lab.agents.cores.pairwise import PairwiseCommunication
@@ -30,8 +30,11 @@ class RIMsConfig:
     """Heads of the communication; 4 in the paper."""
     head_size: int = 16
     """Width of one communication head; 16 or 32 in the paper's code."""
+    kernel: Kernel = "auto"
+    """How to compute it: fused CPU kernels, plain torch, or whichever suits the device."""
 
     def __post_init__(self) -> None:
+        check_kernel(self.kernel)
         check_modules(self.module_count, self.module_size, self.active_count, self.key_size)
         require(self.heads >= 1, f"heads is {self.heads}; it must be at least 1")
         require(self.head_size >= 1, f"head_size is {self.head_size}; it must be at least 1")
@@ -55,5 +58,6 @@ class RIMsCore(ModularCore):
         count, size = config.module_count, config.module_size
         modules = LSTMModules(input_size, count, size, config.active_count, config.key_size)
         pairwise = PairwiseCommunication(count, size, config.heads, config.head_size)
-        super().__init__(input_size, modules, pairwise if config.communicate else None)
+        channel = pairwise if config.communicate else None
+        super().__init__(input_size, modules, channel, config.kernel)
         self.config = config

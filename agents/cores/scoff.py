@@ -7,7 +7,7 @@ RIMs do (`pairwise.py`), through a shared workspace (`shared_workspace.py`), or 
 from dataclasses import dataclass
 from typing import Literal
 
-from s2lab.agents.cores.contract import require
+from s2lab.agents.cores.contract import Kernel, check_kernel, require
 from s2lab.agents.cores.modular import Communication, ModularCore
 from s2lab.agents.cores.pairwise import PairwiseCommunication
 from s2lab.agents.cores.rims import check_modules
@@ -45,8 +45,11 @@ class SCOFFConfig:
     """S, slots of the workspace, where there is one."""
     writers: int = 3
     """Object files that may write to one slot."""
+    kernel: Kernel = "auto"
+    """How to compute it: fused CPU kernels, plain torch, or whichever suits the device."""
 
     def __post_init__(self) -> None:
+        check_kernel(self.kernel)
         check_modules(self.module_count, self.module_size, self.active_count, self.key_size)
         check_workspace(self.slots, self.heads, self.head_size, self.writers)
         require(
@@ -82,5 +85,5 @@ class SCOFFCore(ModularCore):
             channel = SharedWorkspace(
                 count, size, config.slots, config.heads, config.head_size, config.writers
             )
-        super().__init__(input_size, files, channel)
+        super().__init__(input_size, files, channel, config.kernel)
         self.config = config

@@ -7,7 +7,7 @@ LSTM modules that compete for the input (`lstm_modules.py`) and write to, and re
 from dataclasses import dataclass
 from typing import Literal
 
-from s2lab.agents.cores.contract import require
+from s2lab.agents.cores.contract import Kernel, check_kernel, require
 from s2lab.agents.cores.lstm_modules import LSTMModules
 from s2lab.agents.cores.modular import ModularCore
 from s2lab.agents.cores.rims import check_modules
@@ -36,8 +36,11 @@ class WorkspaceConfig:
     """hard: only the best `writers` modules write to a slot; soft: all do, by attention."""
     writers: int = 3
     """Modules that may write to one slot under hard competition."""
+    kernel: Kernel = "auto"
+    """How to compute it: fused CPU kernels, plain torch, or whichever suits the device."""
 
     def __post_init__(self) -> None:
+        check_kernel(self.kernel)
         check_modules(self.module_count, self.module_size, self.active_count, self.key_size)
         check_workspace(self.slots, self.heads, self.head_size, self.writers)
         require(
@@ -71,5 +74,5 @@ class WorkspaceCore(ModularCore):
         workspace = SharedWorkspace(
             count, size, config.slots, config.heads, config.head_size, writers
         )
-        super().__init__(input_size, modules, workspace)
+        super().__init__(input_size, modules, workspace, config.kernel)
         self.config = config
