@@ -1,11 +1,13 @@
 """Which fused stages a modular core needs, and its parameters in their order."""
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
 from s2lab.agents.cores.contract import State
-from s2lab.agents.cores.fused.sequence import FusedSequence, Parts, Plan
-from s2lab.agents.cores.fused.stages import LSTMStage, PairwiseStage, Sizes
+from s2lab.agents.cores.fused.sequence import FusedSequence, Plan, Pool
+from s2lab.agents.cores.fused.stages import LSTMStage, PairwiseStage, Parts, Sizes
 from s2lab.agents.cores.lstm_modules import LSTMModules
 from s2lab.agents.cores.modular import ModularCore
 from s2lab.agents.cores.pairwise import PairwiseCommunication
@@ -26,8 +28,7 @@ def plan_of(core: ModularCore, steps: int, rows: int) -> tuple[Plan, Parts] | No
     make_talk = None
     if talk is not None:
         theirs = (talk.query_key_value,)
-        heads = talk.heads
-        make_talk = lambda sizes, parameters: PairwiseStage(sizes, heads, parameters)  # noqa: E731
+        make_talk = partial(PairwiseStage, heads=talk.heads, size=talk.message_size)
     update = () if talk is None else (core.gate.project.weight, core.gate.project.bias)
     plan = Plan(sizes, cells.parts, 0, LSTMStage, len(own), make_talk, len(theirs))
     return plan, (*own, *theirs, *update)
@@ -57,6 +58,7 @@ def run_fused(
     plan, parameters = found
     fresh = core.initial_state(1, inputs.device, inputs.dtype)
     outputs, *after = FusedSequence.apply(  # type: ignore[no-untyped-call]
+        pool_of(core),
         plan,
         reset,
         tuple(part.permute(2, 1, 0).contiguous() for part in fresh),
@@ -65,3 +67,11 @@ def run_fused(
         *parameters,
     )
     return outputs, tuple(part.permute(2, 1, 0) for part in after)
+
+
+def pool_of(core: ModularCore) -> Pool:
+    """The core's own pool of buffers, made on first use."""
+    pool = core.__dict__.get("fused_pool")
+    if not isinstance(pool, Pool):
+        pool = core.__dict__["fused_pool"] = Pool()
+    return pool

@@ -1,8 +1,9 @@
 """The parts of a fused modular step: matrix products by torch, the rest by kernels.
 
-A stage remembers what its backward pass needs for all T steps and adds up the gradients of its
-parameters; a stage is used for one sequence, forward once, backward any number of times. Layout:
-[features, modules K, batch B]. Knows no autograd; `sequence.py` drives the stages through time.
+A stage holds the buffers of T steps. `bind` gives it inputs and parameters; then it runs forward
+once and backward any number of times. Layout: [features, modules K, batch B]. Buffers and views
+outlive a call (`sequence.Pool`): making them costs as much as the work at small sizes, and the
+first touch of fresh memory at large ones. Knows no autograd and no time loop.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ import torch
 from torch import Tensor
 
 from s2lab.agents.cores.fused import attention_kernels, lstm_kernels
+
+Parts = tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,30 @@ class Sizes:
     key: int
 
 
+@dataclass(frozen=True)
+class Piece:
+    """A state tensor [F, K or S, B] and the same memory as numpy, [F, everything else]."""
+
+    tensor: Tensor
+    rows: np.ndarray
+
+    @classmethod
+    def of(cls, tensor: Tensor) -> "Piece":
+        """View a contiguous tensor."""
+        return cls(tensor, tensor.flatten(1).numpy())
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """Gradients that travel backward through time, changed in place at every step."""
+
+    hidden: Tensor
+    parts: Parts
+    memory: Parts
+    candidate: Tensor
+    message: Tensor | None
+
+
 def rows_of(buffer: Tensor) -> list[np.ndarray]:
     """One numpy view [F, K * B] per step of [T, F, K, B]."""
     return list(buffer.flatten(2).numpy())
@@ -36,103 +63,120 @@ def arrays_of(buffer: Tensor) -> list[np.ndarray]:
     return list(buffer.numpy())
 
 
-class LSTMStage:
-    """`LSTMModules.propose` for T steps. Parameters: see `LSTMModules.fused_parameters`."""
+def pieces_of(buffer: Tensor) -> list[Piece]:
+    """One piece per step of [T, F, K, B]."""
+    return [Piece(*pair) for pair in zip(buffer.unbind(0), rows_of(buffer), strict=True)]
 
-    def __init__(self, sizes: Sizes, inputs: Tensor, parameters: tuple[Tensor, ...]) -> None:
-        self.sizes, self.inputs = sizes, inputs
-        self.in_weight, in_bias, self.recurrent, bias = parameters
+
+def swapped(buffer: Tensor) -> list[Tensor]:
+    """One view [K, F, B] per step of [T, F, K, B], as batched matrix products want it."""
+    return list(buffer.transpose(1, 2).unbind(0))
+
+
+class LSTMStage:
+    """`LSTMModules.propose` for T steps. Parameters: see `plans.lstm_parameters`."""
+
+    def __init__(self, sizes: Sizes, like: Tensor) -> None:
+        self.sizes = sizes
         steps, rows, modules = sizes.steps, sizes.rows, sizes.modules
-        units, key = sizes.units, sizes.key
-        new = inputs.new_empty
-        driven = torch.baddbmm(  # [T, d + 4HK, B]
-            in_bias.view(1, -1, 1), self.in_weight.expand(steps, -1, -1), inputs.transpose(1, 2)
-        )
-        self.keys = list(driven[:, :key].numpy())
-        self.drives = list(driven[:, key:].view(steps, 4 * units, modules * rows).numpy())
-        self.own = new(steps, 4 * units + key, modules, rows)
-        self.own_t = [step.transpose(0, 1) for step in self.own.unbind(0)]  # [K, 4H + d, B]
-        self.gates = rows_of(self.own[:, : 4 * units])
-        self.queries = arrays_of(self.own[:, 4 * units :])
+        gates, key = 4 * sizes.units, sizes.key
+        new = like.new_empty
+        self.driven = new(steps, key + gates * modules, rows)
+        self.keys = arrays_of(self.driven[:, :key])
+        self.drives = arrays_of(self.driven[:, key:].view(steps, gates, modules * rows))
+        own = new(steps, gates + key, modules, rows)
+        self.own_t = swapped(own)  # [K, 4H + d, B]
+        self.gates, self.queries = rows_of(own[:, :gates]), arrays_of(own[:, gates:])
+        attention, active = new(2, steps, modules, rows).unbind(0)
+        self.attention, self.attention_rows = arrays_of(attention), arrays_of(attention.flatten(1))
+        self.active, self.active_rows = arrays_of(active), arrays_of(active.flatten(1))
+        self.candidates = pieces_of(new(steps, sizes.units, modules, rows))
+        self.cells = pieces_of(new(steps, sizes.units, modules, rows))
+
+    def bind(self, inputs: Tensor, parameters: Parts) -> None:
+        """Take the inputs [T, B, I] and drive all steps at once."""
+        self.inputs = inputs
+        self.in_weight, in_bias, self.recurrent, bias = parameters
         self.bias = bias.unsqueeze(2)  # [K, 4H + d, 1]
         self.weight_t = self.recurrent.transpose(1, 2)  # [K, 4H + d, H]
-        self.attention = arrays_of(new(steps, modules, rows))
-        self.active = arrays_of(new(steps, modules, rows))
-        self.candidate = new(steps, units, modules, rows)
-        self.candidates = rows_of(self.candidate)
-        self.cells = new(steps, units, modules, rows)
-        self.cell_rows = rows_of(self.cells)
         self.before: list[tuple[Tensor, np.ndarray]] = []
+        weight = self.in_weight.expand(self.sizes.steps, -1, -1)
+        torch.baddbmm(in_bias.view(1, -1, 1), weight, inputs.transpose(1, 2), out=self.driven)
 
-    def forward(self, t: int, hidden: Tensor, parts: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """hidden and parts [H, K, B] -> new parts; the candidate is `self.candidate[t]`."""
-        cell = parts[0].flatten(1).numpy()
-        self.before.append((hidden, cell))
-        torch.baddbmm(self.bias, self.weight_t, hidden.transpose(0, 1), out=self.own_t[t])
-        attention, active = self.attention[t], self.active[t]
-        lstm_kernels.compete(self.queries[t], self.keys[t], self.sizes.active, attention, active)
+    def forward(self, t: int, hidden: Piece, parts: tuple[Piece, ...]) -> tuple[Piece, ...]:
+        """hidden and parts [H, K, B] -> new parts; the candidate is `self.candidates[t]`."""
+        cell, after = parts[0], self.cells[t]
+        self.before.append((hidden.tensor, cell.rows))
+        torch.baddbmm(self.bias, self.weight_t, hidden.tensor.transpose(0, 1), out=self.own_t[t])
+        lstm_kernels.compete(
+            self.queries[t], self.keys[t], self.sizes.active, self.attention[t], self.active[t]
+        )
         lstm_kernels.cell(
             self.gates[t],
             self.drives[t],
-            attention.reshape(-1),
-            active.reshape(-1),
-            cell,
-            self.candidates[t],
-            self.cell_rows[t],
+            self.attention_rows[t],
+            self.active_rows[t],
+            cell.rows,
+            self.candidates[t].rows,
+            after.rows,
         )
-        return (self.cells[t],)
+        return (after,)
 
-    def start_backward(self) -> None:
+    def start_backward(self, slopes: Slopes) -> None:
         """Fresh gradients and scratch space."""
-        sizes, new = self.sizes, self.inputs.new_empty
-        width = 4 * sizes.units + sizes.key
-        self.d_own = new(width, sizes.modules, sizes.rows)
-        self.d_in = new(sizes.key + 4 * sizes.units * sizes.modules, sizes.rows)
-        self.d_attention = new(sizes.modules, sizes.rows).numpy()
-        self.d_inputs = torch.empty_like(self.inputs)
+        sizes, new, inputs = self.sizes, self.inputs.new_empty, self.inputs
+        gates, key, modules, rows = 4 * sizes.units, sizes.key, sizes.modules, sizes.rows
+        own = new(gates + key, modules, rows)
+        self.d_own, self.d_own_t = own.view(-1, rows), own.transpose(0, 1)
+        self.d_gates, self.d_query = own[:gates].flatten(1).numpy(), own[gates:].numpy()
+        self.d_in = new(key + gates * modules, rows)
+        self.d_in_t = self.d_in.t()
+        self.d_key = self.d_in[:key].numpy()
+        self.d_drive = self.d_in[key:].view(gates, modules * rows).numpy()
+        attention = new(modules, rows)
+        self.d_attention, self.d_attention_row = attention.numpy(), attention.flatten().numpy()
+        self.d_hidden_t = slopes.hidden.transpose(0, 1)  # [K, H, B]
+        self.d_cell = slopes.parts[0].flatten(1).numpy()
+        self.d_candidate = slopes.candidate.flatten(1).numpy()
+        self.d_inputs = torch.empty_like(inputs)
         self.d_in_weight = torch.zeros_like(self.in_weight)
-        self.d_in_bias = new(len(self.in_weight), 1).zero_()
-        self.d_recurrent = new(sizes.modules, width, sizes.units).zero_()
-        self.d_bias = new(width * sizes.modules, 1).zero_()
-        self.ones = new(sizes.rows, 1).fill_(1)
+        self.d_in_bias = inputs.new_zeros(len(self.in_weight), 1)
+        self.d_recurrent = inputs.new_zeros(modules, gates + key, sizes.units)
+        self.d_bias = inputs.new_zeros((gates + key) * modules, 1)
+        self.ones = inputs.new_ones(rows, 1)
 
-    def backward(
-        self, t: int, d_candidate: Tensor, d_hidden: Tensor, d_parts: tuple[Tensor, ...]
-    ) -> None:
-        """Adds to `d_hidden`, and turns `d_parts` from after the step to before it, in place."""
-        units, key = self.sizes.units, self.sizes.key
+    def backward(self, t: int) -> None:
+        """Adds to the slope of the hidden state, takes that of the cell one step back."""
         hidden, cell = self.before[t]
-        d_own, d_in = self.d_own.numpy(), self.d_in.numpy()
         lstm_kernels.cell_backward(
             self.gates[t],
             self.drives[t],
-            self.attention[t].reshape(-1),
-            self.active[t].reshape(-1),
+            self.attention_rows[t],
+            self.active_rows[t],
             cell,
-            self.cell_rows[t],
-            d_candidate.flatten(1).numpy(),
-            d_parts[0].flatten(1).numpy(),
-            d_own[: 4 * units].reshape(4 * units, -1),
-            d_in[key:].reshape(4 * units, -1),
-            self.d_attention.reshape(-1),
+            self.cells[t].rows,
+            self.d_candidate,
+            self.d_cell,
+            self.d_gates,
+            self.d_drive,
+            self.d_attention_row,
         )
         lstm_kernels.compete_backward(
             self.queries[t],
             self.keys[t],
             self.attention[t],
             self.d_attention,
-            d_own[4 * units :],
-            d_in[:key],
+            self.d_query,
+            self.d_key,
         )
-        d_own_t = self.d_own.transpose(0, 1)  # [K, 4H + d, B]
-        d_hidden.transpose(0, 1).baddbmm_(self.recurrent, d_own_t)
-        self.d_recurrent.baddbmm_(d_own_t, hidden.permute(1, 2, 0))
-        self.d_bias.addmm_(self.d_own.view(-1, self.sizes.rows), self.ones)
+        self.d_hidden_t.baddbmm_(self.recurrent, self.d_own_t)
+        self.d_recurrent.baddbmm_(self.d_own_t, hidden.permute(1, 2, 0))
+        self.d_bias.addmm_(self.d_own, self.ones)
         self.d_in_weight.addmm_(self.d_in, self.inputs[t])
         self.d_in_bias.addmm_(self.d_in, self.ones)
-        torch.mm(self.d_in.t(), self.in_weight, out=self.d_inputs[t])
+        torch.mm(self.d_in_t, self.in_weight, out=self.d_inputs[t])
 
-    def gradients(self) -> tuple[Tensor, ...]:
+    def gradients(self) -> Parts:
         """Of the inputs, then of the parameters in their order."""
         return (
             self.d_inputs,
@@ -146,29 +190,29 @@ class LSTMStage:
 class PairwiseStage:
     """`PairwiseCommunication.exchange` for T steps. Parameter: query_key_value [K, H, 3D]."""
 
-    memory_parts = 0
-
-    def __init__(self, sizes: Sizes, heads: int, parameters: tuple[Tensor, ...]) -> None:
-        (self.weight,) = parameters
-        self.size = self.weight.shape[2] // 3
-        self.scale = self.weight.numpy().dtype.type((self.size // heads) ** -0.5)
-        new = self.weight.new_empty
+    def __init__(self, sizes: Sizes, like: Tensor, heads: int, size: int) -> None:
+        self.sizes, self.size = sizes, size
+        self.scale = like.numpy().dtype.type((size // heads) ** -0.5)
+        new = like.new_empty
         steps, modules, rows = sizes.steps, sizes.modules, sizes.rows
-        self.sizes = sizes
-        self.weight_t = self.weight.transpose(1, 2)  # [K, 3D, H]
-        self.three = new(steps, 3 * self.size, modules, rows)
-        self.three_t = [step.transpose(0, 1) for step in self.three.unbind(0)]  # [K, 3D, B]
-        self.query = arrays_of(self.three[:, : self.size])
-        self.key = arrays_of(self.three[:, self.size : 2 * self.size])
-        self.value = arrays_of(self.three[:, 2 * self.size :])
+        three = new(steps, 3 * size, modules, rows)
+        self.three_t = swapped(three)  # [K, 3D, B]
+        self.query = arrays_of(three[:, :size])
+        self.key = arrays_of(three[:, size : 2 * size])
+        self.value = arrays_of(three[:, 2 * size :])
         self.weights = arrays_of(new(steps, heads, modules, modules, rows))
-        self.message = new(steps, self.size, modules, rows)
-        self.messages = arrays_of(self.message)
+        message = new(steps, size, modules, rows)
+        self.message, self.messages = list(message.unbind(0)), arrays_of(message)
+
+    def bind(self, parameters: Parts) -> None:
+        """Take the parameters."""
+        (self.weight,) = parameters
+        self.weight_t = self.weight.transpose(1, 2)  # [K, 3D, H]
         self.candidate: list[Tensor] = []
 
     def forward(
-        self, t: int, candidate: Tensor, active: np.ndarray, memory: tuple[Tensor, ...]
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        self, t: int, candidate: Tensor, active: np.ndarray, memory: tuple[Piece, ...]
+    ) -> tuple[Tensor, tuple[Piece, ...]]:
         """candidate [H, K, B], active [K, B] -> message [D, K, B]."""
         self.candidate.append(candidate)
         torch.bmm(self.weight_t, candidate.transpose(0, 1), out=self.three_t[t])
@@ -183,22 +227,19 @@ class PairwiseStage:
         )
         return self.message[t], memory
 
-    def start_backward(self) -> None:
+    def start_backward(self, slopes: Slopes) -> None:
         """Fresh gradients and scratch space."""
-        sizes = self.sizes
-        self.d_three = self.weight.new_empty(3 * self.size, sizes.modules, sizes.rows)
-        self.d_weight = self.weight.new_zeros(sizes.modules, 3 * self.size, sizes.units)
+        sizes, size = self.sizes, self.size
+        assert slopes.message is not None
+        three = self.weight.new_empty(3 * size, sizes.modules, sizes.rows)
+        self.d_three_t = three.transpose(0, 1)  # [K, 3D, B]
+        self.d_query, self.d_key, self.d_value = (part.numpy() for part in torch.split(three, size))
+        self.d_message = slopes.message.numpy()
+        self.d_candidate_t = slopes.candidate.transpose(0, 1)  # [K, H, B]
+        self.d_weight = self.weight.new_zeros(sizes.modules, 3 * size, sizes.units)
 
-    def backward(
-        self,
-        t: int,
-        d_message: Tensor,
-        active: np.ndarray,
-        d_candidate: Tensor,
-        d_memory: tuple[Tensor, ...],
-    ) -> tuple[Tensor, ...]:
-        """Adds to `d_candidate`."""
-        d_three = self.d_three.numpy()
+    def backward(self, t: int, active: np.ndarray) -> None:
+        """Adds to the slope of the candidate."""
         attention_kernels.attend_backward(
             self.query[t],
             self.key[t],
@@ -206,17 +247,15 @@ class PairwiseStage:
             self.scale,
             self.weights[t],
             active,
-            d_message.numpy(),
-            d_three[: self.size],
-            d_three[self.size : 2 * self.size],
-            d_three[2 * self.size :],
+            self.d_message,
+            self.d_query,
+            self.d_key,
+            self.d_value,
         )
-        d_three_t = self.d_three.transpose(0, 1)  # [K, 3D, B]
-        d_candidate.transpose(0, 1).baddbmm_(self.weight, d_three_t)
-        self.d_weight.baddbmm_(d_three_t, self.candidate[t].permute(1, 2, 0))
-        return d_memory
+        self.d_candidate_t.baddbmm_(self.weight, self.d_three_t)
+        self.d_weight.baddbmm_(self.d_three_t, self.candidate[t].permute(1, 2, 0))
 
-    def gradients(self) -> tuple[Tensor, ...]:
+    def gradients(self) -> Parts:
         """Of the parameters in their order."""
         return (self.d_weight.transpose(1, 2),)
 
@@ -224,64 +263,66 @@ class PairwiseStage:
 class UpdateStage:
     """`GatedMessage` and the masked update for T steps. Parameters: weight [2H, D], bias [2H]."""
 
-    def __init__(self, sizes: Sizes, parameters: tuple[Tensor, ...], like: Tensor) -> None:
-        self.sizes, self.parameters = sizes, parameters
-        shape = (sizes.steps, sizes.units, sizes.modules, sizes.rows)
-        self.hidden = like.new_empty(shape)
-        self.hidden_rows = rows_of(self.hidden)
+    def __init__(self, sizes: Sizes, like: Tensor) -> None:
+        self.sizes = sizes
+        self.hidden = like.new_empty(sizes.steps, sizes.units, sizes.modules, sizes.rows)
+        self.pieces = pieces_of(self.hidden)
+        gate = like.new_empty(sizes.steps, 2 * sizes.units, sizes.modules * sizes.rows)
+        self.gate, self.gates = list(gate.unbind(0)), arrays_of(gate)
+
+    def bind(self, parameters: Parts) -> None:
+        """Take the parameters; none without communication."""
+        self.parameters = parameters
+        self.messages: list[Tensor] = []
         if parameters:
             self.weight, bias = parameters
             self.bias = bias.unsqueeze(1)  # [2H, 1]
-            self.gate = like.new_empty(sizes.steps, 2 * sizes.units, sizes.modules * sizes.rows)
-            self.gates = arrays_of(self.gate)
-            self.messages: list[Tensor] = []
 
     def forward(
-        self,
-        t: int,
-        message: Tensor | None,
-        active: np.ndarray,
-        candidate: np.ndarray,
-        hidden: Tensor,
-    ) -> Tensor:
-        """Message [D, K, B] or none, candidate [H, K * B], hidden [H, K, B] -> new hidden."""
-        before, after = hidden.flatten(1).numpy(), self.hidden_rows[t]
+        self, t: int, message: Tensor | None, active: np.ndarray, candidate: Piece, hidden: Piece
+    ) -> Piece:
+        """Message [D, K, B] or none, active [K * B] -> new hidden state."""
+        after = self.pieces[t]
         if message is None:
-            lstm_kernels.keep(active.reshape(-1), candidate, before, after)
-            return self.hidden[t]
+            lstm_kernels.keep(active, candidate.rows, hidden.rows, after.rows)
+            return after
         message = message.flatten(1)
         self.messages.append(message)
         torch.addmm(self.bias, self.weight, message, out=self.gate[t])
-        lstm_kernels.update(self.gates[t], active.reshape(-1), candidate, before, after)
-        return self.hidden[t]
+        lstm_kernels.update(self.gates[t], active, candidate.rows, hidden.rows, after.rows)
+        return after
 
-    def start_backward(self) -> None:
-        """Fresh gradients and scratch space."""
-        sizes = self.sizes
-        self.d_candidate = self.hidden.new_empty(sizes.units, sizes.modules, sizes.rows)
-        if self.parameters:
-            self.d_gate = torch.empty_like(self.gate[0])
-            self.d_message = torch.empty_like(self.messages[0])
-            self.d_weight = torch.zeros_like(self.weight)
-            self.d_bias = torch.zeros_like(self.bias)
-            self.ones = self.gate.new_ones(sizes.modules * sizes.rows, 1)
-
-    def backward(
-        self, t: int, active: np.ndarray, d_hidden: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
-        """Gradients of candidate [H, K, B] and message [D, K, B]; `d_hidden` in place."""
-        mask, flat = active.reshape(-1), d_hidden.flatten(1).numpy()
-        d_candidate = self.d_candidate.flatten(1).numpy()
+    def message_slope(self) -> Tensor | None:
+        """Where `backward` writes the gradient of the message [D, K, B]."""
         if not self.parameters:
-            lstm_kernels.keep_backward(mask, flat, d_candidate)
-            return self.d_candidate, None
-        lstm_kernels.update_backward(self.gates[t], mask, flat, d_candidate, self.d_gate.numpy())
+            return None
+        shape = (self.weight.shape[1], self.sizes.modules, self.sizes.rows)
+        return self.weight.new_empty(shape)
+
+    def start_backward(self, slopes: Slopes) -> None:
+        """Fresh gradients and scratch space."""
+        self.d_hidden = slopes.hidden.flatten(1).numpy()
+        self.d_candidate = slopes.candidate.flatten(1).numpy()
+        if slopes.message is not None:
+            self.d_message = slopes.message.flatten(1)
+            self.d_gate = torch.empty_like(self.gate[0])
+            self.d_gate_rows = self.d_gate.numpy()
+            self.d_weight, self.weight_t = torch.zeros_like(self.weight), self.weight.t()
+            self.d_bias = torch.zeros_like(self.bias)
+            self.ones = self.weight.new_ones(self.d_gate.shape[1], 1)
+
+    def backward(self, t: int, active: np.ndarray) -> None:
+        """Writes the slopes of candidate and message; takes that of the hidden state back."""
+        if not self.parameters:
+            lstm_kernels.keep_backward(active, self.d_hidden, self.d_candidate)
+            return
+        lstm_kernels.update_backward(
+            self.gates[t], active, self.d_hidden, self.d_candidate, self.d_gate_rows
+        )
         self.d_weight.addmm_(self.d_gate, self.messages[t].t())
         self.d_bias.addmm_(self.d_gate, self.ones)
-        torch.mm(self.weight.t(), self.d_gate, out=self.d_message)
-        shape = (-1, self.sizes.modules, self.sizes.rows)
-        return self.d_candidate, self.d_message.view(shape)
+        torch.mm(self.weight_t, self.d_gate, out=self.d_message)
 
-    def gradients(self) -> tuple[Tensor, ...]:
+    def gradients(self) -> Parts:
         """Of the parameters in their order."""
         return (self.d_weight, self.d_bias.squeeze(1)) if self.parameters else ()
