@@ -131,7 +131,7 @@ def show(progress: Progress, child: Child) -> None:
     assert child.task is not None
     progress.update(
         child.task,
-        completed=child.total_steps if child.code == 0 else step,
+        completed=child.total_steps if child.code == 0 else min(step, child.total_steps),
         rate=f"{fps:,.0f} steps/s" if fps else "",
         success="" if success is None else f"success {success:.0%}",
     )

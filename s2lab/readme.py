@@ -61,11 +61,11 @@ def folder_map(root: Path) -> str:
 
 
 def _lines(folder: Path, name: str) -> list[str]:
-    lines = []
-    for path in sorted(folder.rglob("*.py")):
-        if path.name != "__init__.py":
-            lines.append(f"* `{name}/{path.relative_to(folder)}` - {first_sentence(path)}")
-    return lines
+    return [
+        f"* `{name}/{path.relative_to(folder)}` - {first_sentence(path)}"
+        for path in sorted(folder.rglob("*.py"))
+        if path.name != "__init__.py"
+    ]
 
 
 def first_sentence(path: Path) -> str:

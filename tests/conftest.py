@@ -1,5 +1,6 @@
 """Worlds with known optima, registered with gymnasium for every test."""
 
+from collections import Counter
 from typing import Any
 
 import gymnasium as gym
@@ -107,3 +108,17 @@ def _worlds() -> None:
     }.items():
         if name not in gym.registry:
             gym.register(name, world)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The last line counts what was skipped, by reason."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or hasattr(config, "workerinput"):
+        return
+    reasons = Counter(
+        str(report.longrepr[2]).removeprefix("Skipped: ")
+        for report in reporter.stats.get("skipped", ())
+        if isinstance(report.longrepr, tuple)
+    )
+    counted = ", ".join(f"{count} x {reason}" for reason, count in sorted(reasons.items()))
+    print(f"skipped: {counted or 'none'}")

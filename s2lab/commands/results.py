@@ -136,7 +136,7 @@ def compare(
     from s2lab.reporting.comparison_tables import comparison_record
     from s2lab.reporting.export import print_comparison, write_comparison, write_tables
 
-    comparison = run(runs, by, metric=metric, against=against, curves=True if html else None)
+    comparison = run(runs, by, metric=metric, against=against)
     if html is not None:
         print(f"report: {write_comparison(comparison, html)}", file=sys.stderr)
     if tables is not None:
