@@ -72,11 +72,16 @@ class Schemata(nn.Module):
 
     def project(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """inputs [T, B, I] -> keys [T, B, d], drives [T, B, J * 3H], Gumbel noise [T, B, K, J]."""
-        shape = (*inputs.shape[:2], self.module_count, self.schema_count)
-        noise = inputs.new_zeros(shape)
-        if self.training and self.noise:
-            noise = -noise.exponential_(generator=self.generator).clamp_min(1e-30).log()
+        noise = self.gumbel(inputs)
         return self.key(inputs) * self.key_size**-0.5, self.drive(inputs), noise
+
+    def gumbel(self, inputs: Tensor) -> Tensor:
+        """Gumbel noise [T, B, K, J] in training; zeros otherwise."""
+        shape = (*inputs.shape[:2], self.module_count, self.schema_count)
+        noise = torch.zeros(shape, device=inputs.device, dtype=inputs.dtype)
+        if not (self.training and self.noise):
+            return noise
+        return -noise.exponential_(generator=self.generator).clamp_min(1e-30).log()
 
     def propose(self, projected: tuple[Tensor, ...], state: State) -> Candidate:
         """keys [B, d], drives [B, J * 3H], noise [B, K, J]; state (h [B, K, H],)."""

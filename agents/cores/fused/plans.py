@@ -1,36 +1,54 @@
 """Which fused stages a modular core needs, and its parameters in their order."""
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
 from torch import Tensor
 
 from s2lab.agents.cores.contract import State
-from s2lab.agents.cores.fused.sequence import FusedSequence, Plan, Pool
+from s2lab.agents.cores.fused.schema_stage import SchemaStage
+from s2lab.agents.cores.fused.sequence import CellStage, FusedSequence, Plan, Pool
 from s2lab.agents.cores.fused.stages import LSTMStage, PairwiseStage, Parts, Sizes
 from s2lab.agents.cores.lstm_modules import LSTMModules
 from s2lab.agents.cores.modular import ModularCore
 from s2lab.agents.cores.pairwise import PairwiseCommunication
+from s2lab.agents.cores.schemata import CHOICE_SIZE, Schemata
 
 
-def plan_of(core: ModularCore, steps: int, rows: int) -> tuple[Plan, Parts] | None:
-    """The plan for T steps of B rows with the parameters it takes; None where nothing is fused."""
+def plan_of(core: ModularCore, inputs: Tensor) -> tuple[Plan, Parts] | None:
+    """The plan for inputs [T, B, I] with the parameters it takes; None where nothing is fused."""
     cells, talk = core.cells, core.communication
-    if not isinstance(cells, LSTMModules):
+    make_cell: Callable[[Sizes, Tensor], CellStage]
+    if isinstance(cells, LSTMModules):
+        own, make_cell = lstm_parameters(cells), LSTMStage
+    elif isinstance(cells, Schemata):
+        own = schema_parameters(cells, inputs)
+        make_cell = partial(
+            SchemaStage,
+            schemata=cells.schema_count,
+            choice=CHOICE_SIZE,
+            temperature=cells.temperature,
+        )
+    else:
         return None
-    if not (talk is None or isinstance(talk, PairwiseCommunication)):
-        return None
-    sizes = Sizes(
-        steps, rows, cells.module_count, cells.module_size, cells.active_count, cells.key_size
-    )
-    own = lstm_parameters(cells)
     theirs: Parts = ()
     make_talk = None
-    if talk is not None:
+    if isinstance(talk, PairwiseCommunication):
         theirs = (talk.query_key_value,)
         make_talk = partial(PairwiseStage, heads=talk.heads, size=talk.message_size)
+    elif talk is not None:
+        return None
+    sizes = Sizes(
+        steps=inputs.shape[0],
+        rows=inputs.shape[1],
+        modules=cells.module_count,
+        units=cells.module_size,
+        active=cells.active_count,
+        key=cells.key_size,
+    )
     update = () if talk is None else (core.gate.project.weight, core.gate.project.bias)
-    plan = Plan(sizes, cells.parts, 0, LSTMStage, len(own), make_talk, len(theirs))
+    plan = Plan(sizes, cells.parts, 0, make_cell, len(own), make_talk, len(theirs))
     return plan, (*own, *theirs, *update)
 
 
@@ -48,11 +66,27 @@ def lstm_parameters(cells: LSTMModules) -> Parts:
     )
 
 
+def schema_parameters(cells: Schemata, inputs: Tensor) -> Parts:
+    """As `lstm_parameters`; then query, recurrence and choice, and the noise [T, J, K * B]."""
+    scale = cells.key_size**-0.5
+    return (
+        torch.cat([cells.key.weight * scale, cells.drive.weight]),
+        torch.cat([cells.key.bias * scale, cells.drive.bias]),
+        cells.query,
+        cells.query_bias,
+        cells.recurrent,
+        cells.bias,
+        cells.choice_read,
+        cells.choice_write,
+        cells.gumbel(inputs).permute(0, 3, 2, 1).flatten(2).contiguous(),
+    )
+
+
 def run_fused(
     core: ModularCore, inputs: Tensor, state: State, reset: Tensor
 ) -> tuple[Tensor, State] | None:
     """The core's forward pass on the fused stages; None where this core has none."""
-    found = plan_of(core, *reset.shape)
+    found = plan_of(core, inputs)
     if found is None:
         return None
     plan, parameters = found
