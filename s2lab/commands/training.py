@@ -2,8 +2,9 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg
 
@@ -15,117 +16,107 @@ if TYPE_CHECKING:
     from s2lab.run_folder import RunFolder
     from s2lab.session import Outcome
 
-Json = Annotated[bool, arg(name="json")]
-Imports = Annotated[UseAppendAction[tuple[str, ...]], arg(name="import")]
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What `train` and `baseline` share."""
+
+    seeds: tuple[int, ...] = (0,)
+    """run seeds, one run each"""
+    steps: int = 200_000
+    """environment steps per run"""
+    preset: str = "quick"
+    """PPO settings to start from (s2lab list presets)"""
+    ppo: tuple[str, ...] = ()
+    """PPO settings over the preset's, as name=value (s2lab list ppo)"""
+    device: str = "auto"
+    """auto, cpu or cuda"""
+    track: TrackMode = "offline"
+    """Weights & Biases off, offline (inside the run folder) or online"""
+    eval_episodes: int = 200
+    """unseen episodes to play at the end; 0 for none"""
+    runs: Path = Path("runs")
+    """folder that receives the run folders"""
+    parallel: int | None = None
+    """runs at a time (default: one per CPU core)"""
+    imports: Annotated[UseAppendAction[tuple[str, ...]], arg(name="import")] = ()
+    """package to import first because it registers environments; may be repeated"""
+    quiet: bool = False
+    """no progress"""
+    json: bool = False
+    """print the runs and their results as JSON"""
+
+    def settings(self, env: str) -> list[dict[str, Any]]:
+        """The fields of every seed's configuration.
+
+        Raises:
+            UserError: a count, preset, setting or device that will not do.
+        """
+        if self.parallel is not None and not 1 <= self.parallel <= 4096:
+            raise UserError(f"--parallel must be between 1 and 4096, got {self.parallel}")
+        if not self.seeds or len(set(self.seeds)) != len(self.seeds):
+            raise UserError(f"--seeds must name at least one seed and none twice, got {self.seeds}")
+        same = {
+            "env": env,
+            "steps": self.steps,
+            "ppo": ppo_config(self.preset, assignments("--ppo", self.ppo)),
+            "imports": self.imports,
+            "device": resolve_device(self.device),
+            "eval_episodes": self.eval_episodes,
+        }
+        return [{**same, "seed": seed} for seed in self.seeds]
+
+
+Options = Annotated[RunOptions, arg(name="")]
 
 
 @command()
 def train(
     env: Positional[str],
     /,
+    options: Options,
     *,
     agent: str = "lstm",
-    seeds: tuple[int, ...] = (0,),
-    steps: int = 200_000,
-    preset: str = "quick",
-    ppo: tuple[str, ...] = (),
     core: tuple[str, ...] = (),
-    device: str = "auto",
-    track: TrackMode = "offline",
-    eval_episodes: int = 200,
-    runs: Path = Path("runs"),
-    parallel: int | None = None,
-    imports: Imports = (),
-    quiet: bool = False,
-    json: Json = False,
 ) -> int:
     """Train an agent with recurrent PPO; several seeds run side by side.
 
     Args:
         env: gymnasium id (s2lab list envs)
+        options: shared by all runs
         agent: recurrent core (s2lab list agents)
-        seeds: run seeds, one run each
-        steps: environment steps per run
-        preset: PPO settings to start from (s2lab list presets)
-        ppo: PPO settings over the preset's, as name=value (s2lab list ppo)
         core: options of the core, as name=value, such as hidden_size=64
-        device: auto, cpu or cuda
-        track: Weights & Biases off, offline (inside the run folder) or online
-        eval_episodes: unseen episodes to play at the end; 0 for none
-        runs: folder that receives the run folders
-        parallel: runs at a time (default: one per CPU core)
-        imports: package to import first because it registers environments; may be repeated
-        quiet: no progress
-        json: print the runs and their results as JSON
     """
     from s2lab.training import create_run
 
-    check_parallel(parallel)
-    settings = ppo_config(preset, assignments("--ppo", ppo))
-    options = {name: parse_value(text) for name, text in assignments("--core", core).items()}
-    configs = [
-        TrainConfig(
-            env, seed, steps, settings, imports, resolve_device(device),
-            eval_episodes=eval_episodes, agent=agent, core=options,
-        )
-        for seed in distinct(seeds)
-    ]  # fmt: skip
-    folders = [create_run(config, runs) for config in configs]
-    return work_on(folders, track, parallel, quiet, json)
+    chosen = {name: parse_value(text) for name, text in assignments("--core", core).items()}
+    configs = [TrainConfig(**fields, agent=agent, core=chosen) for fields in options.settings(env)]
+    return work_on([create_run(config, options.runs) for config in configs], options)
 
 
 @command()
 def baseline(
     env: Positional[str],
     /,
+    options: Options,
     *,
     algo: str = "ppo",
     network: Literal["same", "default"] = "same",
-    seeds: tuple[int, ...] = (0,),
-    steps: int = 200_000,
-    preset: str = "quick",
-    ppo: tuple[str, ...] = (),
-    device: str = "auto",
-    track: TrackMode = "offline",
-    eval_episodes: int = 200,
-    runs: Path = Path("runs"),
-    parallel: int | None = None,
-    imports: Imports = (),
-    quiet: bool = False,
-    json: Json = False,
 ) -> int:
     """Train a Stable-Baselines3 algorithm as a run like any other.
 
     Args:
         env: gymnasium id (s2lab list envs)
+        options: shared by all runs
         algo: algorithm (s2lab list baselines)
         network: `same` observation encoder as our agents, or SB3's `default`
-        seeds: run seeds, one run each
-        steps: environment steps per run
-        preset: PPO settings to start from (s2lab list presets)
-        ppo: PPO settings over the preset's, as name=value (s2lab list ppo)
-        device: auto, cpu or cuda
-        track: Weights & Biases off, offline (inside the run folder) or online
-        eval_episodes: unseen episodes to play at the end; 0 for none
-        runs: folder that receives the run folders
-        parallel: runs at a time (default: one per CPU core)
-        imports: package to import first because it registers environments; may be repeated
-        quiet: no progress
-        json: print the runs and their results as JSON
     """
     from s2lab.baselines import create_run
 
-    check_parallel(parallel)
-    settings = ppo_config(preset, assignments("--ppo", ppo))
     configs = [
-        BaselineConfig(
-            env, seed, steps, settings, imports, resolve_device(device),
-            eval_episodes=eval_episodes, algo=algo, network=network,
-        )
-        for seed in distinct(seeds)
-    ]  # fmt: skip
-    folders = [create_run(config, runs) for config in configs]
-    return work_on(folders, track, parallel, quiet, json)
+        BaselineConfig(**fields, algo=algo, network=network) for fields in options.settings(env)
+    ]
+    return work_on([create_run(config, options.runs) for config in configs], options)
 
 
 @command()
@@ -143,25 +134,26 @@ def resume(run: Positional[Path], /, *, track: TrackMode = "offline", quiet: boo
     return report_outcomes([outcome], quiet=quiet)
 
 
-def work_on(
-    folders: "Sequence[RunFolder]", track: TrackMode, parallel: int | None, quiet: bool, json: bool
-) -> int:
+def work_on(folders: "Sequence[RunFolder]", options: RunOptions) -> int:
     """Train one run here, several side by side; print what became of them."""
     from s2lab.launch import run_side_by_side
     from s2lab.resume import resume_run
     from s2lab.session import Outcome
 
     if len(folders) == 1:
-        outcomes = [resume_run(folders[0].path, track=track, quiet=quiet)]
+        path = folders[0].path
+        outcomes = [resume_run(path, track=options.track, quiet=options.quiet)]
     else:
-        run_side_by_side(folders, track=track, parallel=parallel, quiet=quiet)
+        run_side_by_side(
+            folders, track=options.track, parallel=options.parallel, quiet=options.quiet
+        )
         outcomes = [
             Outcome(folder.path, folder.summary["status"], folder.summary["steps"])
             for folder in folders
         ]
-    if json:
+    if options.json:
         print_json([folder.summary for folder in folders])
-    return report_outcomes(outcomes, quiet=json or quiet)
+    return report_outcomes(outcomes, quiet=options.json or options.quiet)
 
 
 def report_outcomes(outcomes: "Sequence[Outcome]", *, quiet: bool) -> int:
@@ -204,16 +196,3 @@ def resolve_device(device: str) -> str:
     from s2lab.session import check_device
 
     return check_device(device)
-
-
-def check_parallel(parallel: int | None) -> None:
-    """Refuse counts that cannot be meant."""
-    if parallel is not None and not 1 <= parallel <= 4096:
-        raise UserError(f"--parallel must be between 1 and 4096, got {parallel}")
-
-
-def distinct(seeds: tuple[int, ...]) -> tuple[int, ...]:
-    """The seeds, refused when empty or repeated."""
-    if not seeds or len(set(seeds)) != len(seeds):
-        raise UserError(f"--seeds must name at least one seed and none twice, got {seeds}")
-    return seeds
