@@ -128,9 +128,12 @@ def read_config(run: RunFolder) -> TrainConfig | BaselineConfig:
 
 # Presets are settings of PPO under a name; each says where it comes from.
 PRESETS: dict[str, Mapping[str, Any]] = {
-    # Screened on GoToRedBallGrey: learning rates 1e-3 and 2e-3, training success at 80,000 steps.
+    # Screened on GoToRedBallGrey with the lstm core, 80,000 steps, two seeds: entropy 0.02 and gamma
+    # 0.97 gave training success .94 and .96; 0.01 and 0.99 gave .77 and .88, 16 worlds .91 and .42,
+    # four minibatches at 1e-3 .93 and .80.
     "quick": {
-        "num_envs": 32, "rollout_steps": 32, "minibatches": 2, "lr": 2e-3,
+        "num_envs": 32, "rollout_steps": 32, "minibatches": 2, "lr": 2e-3, "entropy_coef": 0.02,
+        "gamma": 0.97,
     },
     # Chevalier-Boisvert et al. 2019 and the BabyAI 1.1 code's defaults.
     "babyai": {
