@@ -128,7 +128,7 @@ def read_config(run: RunFolder) -> TrainConfig | BaselineConfig:
 
 # Presets are settings of PPO under a name; each says where it comes from.
 PRESETS: dict[str, Mapping[str, Any]] = {
-    # Screened on GoToRedBallGrey with the lstm core, 80,000 steps, two seeds: entropy 0.02 and gamma
+    # Screened on GoToRedBallGrey with the lstm core, 80,000 steps, 2 seeds: entropy 0.02 and gamma
     # 0.97 gave training success .94 and .96; 0.01 and 0.99 gave .77 and .88, 16 worlds .91 and .42,
     # four minibatches at 1e-3 .93 and .80.
     "quick": {
