@@ -234,7 +234,7 @@ def is_adjustment_set(
     cut[i, causal] = False
     # A collider is open above a member of the set. `reaches` knows the cut arrows too, but below
     # them the set has no member, as was just checked.
-    opens = (reaches & adjust).any(axis=1)  # [V]
+    opens = np.asarray((reaches & adjust).any(axis=1))  # [V]
     return not d_connected(cut, i, j, adjust, opens)
 
 

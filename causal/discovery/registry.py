@@ -24,6 +24,8 @@ class DiscovererEntry:
     """One line for `s2lab list discoverers`."""
     interventional: bool
     """Whether it uses intervention targets; otherwise it is given observational rows only."""
+    real: bool = False
+    """Whether it takes real numbers; otherwise it takes categories."""
 
 
 DISCOVERERS: dict[str, DiscovererEntry] = {
@@ -32,6 +34,13 @@ DISCOVERERS: dict[str, DiscovererEntry] = {
         "ExactDiscovery",
         "best graph under interventional BDeu, exact to 16 variables",
         True,
+    ),
+    "gies": DiscovererEntry(
+        "discovery.gies",
+        "GiesDiscovery",
+        "greedy interventional equivalence search, linear-Gaussian data",
+        True,
+        real=True,
     ),
     "pc": DiscovererEntry("pgmpy_bridge", "pgmpy_pc", "pgmpy's PC, observational rows only", False),
     "ges": DiscovererEntry(

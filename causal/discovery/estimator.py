@@ -1,0 +1,34 @@
+"""What every learner of ours leaves behind after `fit`. Knows no way of learning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from s2lab.causal.equivalence import interventional_cpdag
+from s2lab.causal.graph import CausalGraph
+from s2lab.causal.pgmpy_bridge import adjacency_frame, to_pgmpy_dag
+
+
+class GraphEstimator(BaseEstimator):  # type: ignore[misc]  # sklearn has no types
+    """A fitted graph in pgmpy's and sklearn's names."""
+
+    def _keep(self, graph: CausalGraph, regimes: Iterable[Iterable[str]]) -> None:
+        """Set the attributes that follow from a graph and from what was intervened on."""
+        self.graph_ = graph
+        self.interventional_cpdag_ = interventional_cpdag(graph, regimes)  # [V, V]
+        self.adjacency_matrix_ = adjacency_frame(graph)
+        self.n_features_in_ = len(graph.variables)
+        self.feature_names_in_ = np.array(graph.variables, dtype=object)
+        self.__dict__.pop("causal_graph_", None)
+
+    @cached_property
+    def causal_graph_(self) -> Any:
+        """The recovered graph as a pgmpy DAG, converted when first asked for."""
+        if "graph_" not in self.__dict__:
+            raise AttributeError("causal_graph_ is set by fit")
+        return to_pgmpy_dag(self.graph_)
