@@ -24,22 +24,24 @@ def propose(own: Any, drive: Any, attention: Any, hidden: Any, new: Any, candida
     """
     schemata, size = new.shape[:2]
     files, rows = attention.shape
+    own_of = own.reshape((schemata, 3 * size, files, rows))
+    new_of = new.reshape((schemata, size, files, rows))
     for s in range(schemata):
         for j in range(size):
             for k in range(files):
-                first = k * rows
+                for n in range(rows):  # short loops: LLVM vectorises none with too many arrays
+                    driven = attention[k, n] * drive[s, j, n]
+                    own_of[s, j, k, n] = sigmoid(own_of[s, j, k, n] + driven)
                 for n in range(rows):
-                    m, a = first + n, attention[k, n]
-                    r = sigmoid(own[s, j, m] + a * drive[s, j, n])
-                    own[s, j, m] = r
-                    new[s, j, m] = tangent(
-                        a * drive[s, 2 * size + j, n] + r * own[s, 2 * size + j, m]
-                    )
+                    driven = attention[k, n] * drive[s, size + j, n]
+                    own_of[s, size + j, k, n] = sigmoid(own_of[s, size + j, k, n] + driven)
                 for n in range(rows):
-                    m, a = first + n, attention[k, n]
-                    z = sigmoid(own[s, size + j, m] + a * drive[s, size + j, n])
-                    own[s, size + j, m] = z
-                    candidates[s, j, m] = one_minus(z) * new[s, j, m] + z * hidden[j, m]
+                    recalled = own_of[s, j, k, n] * own_of[s, 2 * size + j, k, n]
+                    driven = attention[k, n] * drive[s, 2 * size + j, n]
+                    new_of[s, j, k, n] = tangent(driven + recalled)
+            for m in range(files * rows):
+                z = own[s, size + j, m]
+                candidates[s, j, m] = one_minus(z) * new[s, j, m] + z * hidden[j, m]
 
 
 @kernel
@@ -158,6 +160,8 @@ def propose_backward(
     """
     schemata, size = new.shape[:2]
     files, rows = attention.shape
+    own_of = own.reshape((schemata, 3 * size, files, rows))
+    d_own_of = d_own.reshape((schemata, 3 * size, files, rows))
     for k in range(files):
         for n in range(rows):
             d_attention[k, n] = 0
@@ -167,25 +171,30 @@ def propose_backward(
                 d_drive[s, j, n] = 0
                 d_drive[s, size + j, n] = 0
                 d_drive[s, 2 * size + j, n] = 0
+            for m in range(files * rows):
+                d_candidates[s, j, m] += hard[s, m] * d_chosen[j, m]
+            for m in range(files * rows):
+                d, z = d_candidates[s, j, m], own[s, size + j, m]
+                d_hidden[j, m] += d * z
+                d_own[s, size + j, m] = d * (hidden[j, m] - new[s, j, m]) * z * one_minus(z)
+            for m in range(files * rows):
+                d, z, t = d_candidates[s, j, m], own[s, size + j, m], new[s, j, m]
+                d_own[s, 2 * size + j, m] = d * one_minus(z) * one_minus(t * t)
+            for m in range(files * rows):
+                r, d_new = own[s, j, m], d_own[s, 2 * size + j, m]
+                d_own[s, j, m] = d_new * own[s, 2 * size + j, m] * r * one_minus(r)
             for k in range(files):
-                first = k * rows
                 for n in range(rows):
-                    m = first + n
-                    d, z = d_candidates[s, j, m] + hard[s, m] * d_chosen[j, m], own[s, size + j, m]
-                    t = new[s, j, m]
-                    d_hidden[j, m] += d * z
-                    d_own[s, size + j, m] = d * (hidden[j, m] - t) * z * one_minus(z)
-                    d_own[s, 2 * size + j, m] = d * one_minus(z) * one_minus(t * t)
-                for n in range(rows):
-                    m = first + n
-                    r, d_new = own[s, j, m], d_own[s, 2 * size + j, m]
-                    d_own[s, j, m] = d_new * own[s, 2 * size + j, m] * r * one_minus(r)
+                    d_new = d_own_of[s, 2 * size + j, k, n]
                     d_drive[s, 2 * size + j, n] += attention[k, n] * d_new
                     d_attention[k, n] += d_new * drive[s, 2 * size + j, n]
-                    d_own[s, 2 * size + j, m] = d_new * r
                 for n in range(rows):
-                    m = first + n
-                    d_r, d_z = d_own[s, j, m], d_own[s, size + j, m]
+                    d_own_of[s, 2 * size + j, k, n] *= own_of[s, j, k, n]
+                for n in range(rows):
+                    d_r = d_own_of[s, j, k, n]
                     d_drive[s, j, n] += attention[k, n] * d_r
+                    d_attention[k, n] += d_r * drive[s, j, n]
+                for n in range(rows):
+                    d_z = d_own_of[s, size + j, k, n]
                     d_drive[s, size + j, n] += attention[k, n] * d_z
-                    d_attention[k, n] += d_r * drive[s, j, n] + d_z * drive[s, size + j, n]
+                    d_attention[k, n] += d_z * drive[s, size + j, n]
