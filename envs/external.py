@@ -17,6 +17,8 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from s2lab.envs import vocabulary
+from s2lab.envs.grid.missions import template_table
+from s2lab.envs.registration import WORLDS
 
 MISSION_LENGTH = 64  # tokens; the longest mission of BossLevel fits
 SYMBOL_HIGH = 10  # the largest type, colour or state code of minigrid's symbolic image
@@ -92,8 +94,16 @@ def make_single(env_id: str) -> gym.Env[Any, Any]:
     if not isinstance(space, gym.spaces.Dict):
         return AsDict(env)
     if {"image", "direction", "mission"} <= set(space.spaces):
-        return MissionTokens(QuietReset(env))
+        return MissionTokens(QuietReset(env), mission_length(env_id))
     return env
+
+
+def mission_length(env_id: str) -> int:
+    """Tokens of a mission: what the native engine shows for the same id, else enough for all."""
+    if env_id not in WORLDS:
+        return MISSION_LENGTH
+    _, level = WORLDS[env_id]
+    return int(template_table(level.missions).shape[1])
 
 
 def make_external_vec(

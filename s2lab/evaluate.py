@@ -101,9 +101,9 @@ def evaluate(policy: Policy, worlds: VectorEnv[Any, Any, Any], seeds: Sequence[i
 
 def evaluation_worlds(env_id: str, episodes: int) -> VectorEnv[Any, Any, Any]:
     """Worlds for `evaluate`, as many as pay off."""
-    from s2lab.envs.external import make_external_vec
+    from s2lab.envs.choose import vector_worlds
 
-    return make_external_vec(env_id, min(SLOTS, episodes), AutoresetMode.DISABLED)
+    return vector_worlds(env_id, min(SLOTS, episodes), AutoresetMode.DISABLED)
 
 
 def evaluate_run(

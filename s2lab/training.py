@@ -62,12 +62,12 @@ def run_training(
     import torch
 
     from s2lab.agents.ppo import PPO
-    from s2lab.envs.external import make_external_vec
+    from s2lab.envs.choose import vector_worlds
 
     torch.set_num_threads(1)
     saved = last_checkpoint(run)
     model = build_model(config)
-    worlds = make_external_vec(config.env, config.ppo.num_envs)
+    worlds = vector_worlds(config.env, config.ppo.num_envs)
     with Session(run, config, track=track, quiet=quiet, saved=saved) as session:
         learner = PPO(
             worlds,

@@ -1,0 +1,27 @@
+"""The best worlds that exist for an id: the native engine's, else the id's own package's.
+
+Both show the same observations, so that an agent trained on one can act on the other. Knows no
+learning.
+"""
+
+from typing import Any
+
+from gymnasium.vector import AutoresetMode, VectorEnv
+
+from s2lab.envs.external import make_external_vec
+from s2lab.envs.registration import WORLDS
+from s2lab.envs.vector import make_vec
+
+
+def is_native(env_id: str) -> bool:
+    """Whether the engine in `grid/` has this id."""
+    return env_id in WORLDS
+
+
+def vector_worlds(
+    env_id: str, num_envs: int, autoreset: AutoresetMode = AutoresetMode.SAME_STEP
+) -> VectorEnv[Any, Any, Any]:
+    """`num_envs` worlds; their observations may be live buffers, valid until the next step."""
+    if is_native(env_id):
+        return make_vec(env_id, num_envs, autoreset=autoreset, copy=False)
+    return make_external_vec(env_id, num_envs, autoreset)
