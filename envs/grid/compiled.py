@@ -23,14 +23,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 _CONFIG: Any = numba.config
 ENGINE = Path(__file__).parent
 
-# No exceptions, and no reference counts: a function that allocates does not compile at all, and
+# Whether a function is inlined is always said: unsaid, numba takes it from whichever caller happens
+# to be compiled first. No exceptions, and no reference counts: a function that allocates does not compile at all, and
 # one that is handed a dozen arrays does not touch their counters atomically on every call.
 _FLAGS: dict[str, Any] = {"error_model": "numpy", "_nrt": False}
 
 
 def pure(function: F) -> F:
     """Compile a function of one world, to be called from kernels."""
-    return cast(F, njit(**_FLAGS)(function))
+    return cast(F, njit(forceinline=False, **_FLAGS)(function))
 
 
 def inlined(function: F) -> F:
@@ -42,7 +43,7 @@ def kernel(name: str) -> Callable[[F], F]:
     """Compile a loop over worlds without the GIL, kept on disk under `name`, which is unique."""
 
     def compile_kernel(function: F) -> F:
-        dispatcher = njit(nogil=True, **_FLAGS)(function)
+        dispatcher = njit(nogil=True, forceinline=False, **_FLAGS)(function)
         if not _CONFIG.DISABLE_JIT:
             function.__kernel_name__ = name  # type: ignore[attr-defined]  # read by the locator
             dispatcher._cache = _EngineCache(function)  # type: ignore[no-untyped-call]
