@@ -24,8 +24,8 @@ _CONFIG: Any = numba.config
 ENGINE = Path(__file__).parent
 
 # Whether a function is inlined is always said: unsaid, numba takes it from whichever caller happens
-# to be compiled first. No exceptions, and no reference counts: a function that allocates does not compile at all, and
-# one that is handed a dozen arrays does not touch their counters atomically on every call.
+# to be compiled first. No exceptions, and no reference counts: a function that allocates does not
+# compile at all, and one that is handed a dozen arrays does not touch their counters on every call.
 _FLAGS: dict[str, Any] = {"error_model": "numpy", "_nrt": False}
 
 
