@@ -8,7 +8,7 @@ minibatch holds whole sequences of some worlds and backpropagates through all of
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -43,6 +43,19 @@ class Episode:
     """Steps."""
     success: bool
     """Terminated with a positive last reward."""
+
+
+@runtime_checkable
+class SavableWorlds(Protocol):
+    """Worlds whose exact state fits into a checkpoint."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next step depends on."""
+        ...
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Go on exactly there."""
+        ...
 
 
 class PPO:
@@ -248,18 +261,39 @@ class PPO:
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """What resuming needs besides the weights. The worlds start new episodes on resume."""
-        return {
+        """What resuming needs besides the weights: exactly everything, if the worlds can be saved.
+
+        Worlds without `state_dict` start new episodes on resume.
+        """
+        saved: dict[str, Any] = {
             "optimizer": self.optimizer.state_dict(),
             "generator": self.generator.get_state(),
             "step": self.step,
         }
+        if isinstance(self.worlds, SavableWorlds):
+            first = {name: field[0] for name, field in self.rollout.observation.items()}
+            saved["running"] = {
+                "worlds": self.worlds.state_dict(),
+                "observation": first,
+                "reset": self.rollout.resets[0],
+                "state": list(self.state),
+                "returns": self.returns,
+                "lengths": self.lengths,
+            }
+        return saved
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Take up where `state_dict` was called."""
         self.optimizer.load_state_dict(dict(saved["optimizer"]))
         self.generator.set_state(saved["generator"])
         self.step = int(saved["step"])
+        if isinstance(self.worlds, SavableWorlds) and "running" in saved:
+            running = saved["running"]
+            self.worlds.load_state_dict(running["worlds"])
+            self._store(0, running["observation"])
+            self.rollout.resets[0] = running["reset"]
+            self.state = tuple(part.to(self.device) for part in running["state"])
+            self.returns, self.lengths = running["returns"], running["lengths"]
 
 
 def gae(rewards: Tensor, values: Tensor, ends: Tensor, gamma: float, lambda_: float) -> Tensor:

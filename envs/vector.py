@@ -3,7 +3,7 @@
 The rim around `grid.cpu`: checks what comes in, copies what goes out. Knows no layouts.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -245,6 +245,19 @@ class GridVectorEnv(VectorEnv[Any, Any, Any]):
         if self._copy:
             return {name: self._wrap(array.copy()) for name, array in self._live.items()}
         return dict(self._live_out)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The worlds as they are, their random streams included."""
+        return {"batch": self.batch.state_dict(), "begun": self._begun}
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Go on exactly where `state_dict` was called.
+
+        Raises:
+            ValueError: the state is of other worlds; nothing has changed.
+        """
+        self.batch.load_state_dict(saved["batch"])
+        self._begun = bool(saved["begun"])
 
     def mission_text(self, n: int) -> str:
         """The mission of world `n` in words."""

@@ -3,7 +3,7 @@
 Knows no gymnasium, no torch and no copies: it hands out the arrays that the kernels write.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -103,6 +103,29 @@ class GridBatch:
     def _begin(self, mode: int, start: int, stop: int) -> None:
         self._layout(self.worlds, self.rules, self.tables, self.outputs.fresh, start, stop)
         kernels.observe_range(self.worlds, self.rules, self.outputs, mode, start, stop)
+
+    def state_dict(self) -> dict[str, dict[str, Array]]:
+        """Everything that the next step depends on, and the newest observation."""
+        return {
+            "worlds": {name: array.copy() for name, array in self.worlds._asdict().items()},
+            "outputs": {name: array.copy() for name, array in self.outputs._asdict().items()},
+        }
+
+    def load_state_dict(self, saved: Mapping[str, Mapping[str, Array]]) -> None:
+        """Take up where `state_dict` was called, in the same buffers.
+
+        Raises:
+            ValueError: the state is of other worlds; nothing has changed.
+        """
+        ours = {"worlds": self.worlds._asdict(), "outputs": self.outputs._asdict()}
+        shapes = {part: {k: np.shape(v) for k, v in saved[part].items()} for part in ours}
+        if shapes != {
+            part: {k: v.shape for k, v in arrays.items()} for part, arrays in ours.items()
+        }:
+            raise ValueError("the saved worlds are of another level, number or view size")
+        for part, arrays in ours.items():
+            for name, array in arrays.items():
+                array[...] = saved[part][name]
 
     def mission_text(self, n: int) -> str:
         """The mission of world `n` in words."""
