@@ -205,3 +205,24 @@ def random_color_but(worlds: Worlds, n: int, excluded: int) -> Any:
 def random_kind(worlds: Worlds, n: int) -> Any:
     """A kind of object, drawn from key, ball, box."""
     return cells.OBJECT_KINDS[random.integers(worlds.rng, n, 0, 3)]
+
+
+@pure
+def place_unlike_things(worlds: Worlds, rules: Rules, n: int, count: int, rejects: int) -> None:
+    """Put keys, balls and boxes of which no two look alike onto random free cells.
+
+    Their indices are left in `scratch[n, :count]`.
+    """
+    added = 0
+    while added < count:
+        kind = random_kind(worlds, n)
+        cell = cells.thing(kind, random_color(worlds, n))
+        seen = False
+        for i in range(added):
+            seen = seen or worlds.cells[n, worlds.scratch[n, i]] == cell
+        if seen:
+            continue
+        place = find(worlds, rules, n, 0, 0, rules.width, rules.height, rejects, UNLIMITED)
+        worlds.cells[n, place] = cell
+        worlds.scratch[n, added] = place
+        added += 1

@@ -28,10 +28,12 @@ class Explorer:
         """The next action in an unwrapped minigrid environment."""
         if self._random.random() < self._randomness:
             return int(self._random.integers(self._actions))
+        ahead = env.grid.get(*env.front_pos)
+        if ahead is not None and ahead.type == "lava" and self._random.random() < 0.1:
+            return FORWARD
         if self._laying_down and env.carrying is not None:
-            free = env.grid.get(*env.front_pos) is None
-            self._laying_down = not free
-            return DROP if free else RIGHT
+            self._laying_down = ahead is not None
+            return DROP if ahead is None else RIGHT
         self._patience -= 1
         if self._target is None or self._patience < 0 or env.grid.get(*self._target) is None:
             self._target, self._patience = self._pick_target(env), 60

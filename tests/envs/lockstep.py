@@ -63,7 +63,8 @@ class Lockstep:
         bits = int(out.events[0])
         self.counts.update(name for name, bit in EVENT_BITS.items() if bits & bit)
         if terminated or truncated:
-            self.counts.update(episodes=1, successes=int(reward > 0), failures=int(terminated))
+            won = reward > 0
+            self.counts.update(episodes=1, successes=int(won), failures=int(terminated and not won))
             observation, _ = self.env.reset()
             self.batch.step(np.array([0]))
             self._compare_view(observation)

@@ -1,9 +1,41 @@
 """Families of layouts, one file each, and the registry that names them all."""
 
 from s2lab.envs.grid.level import Family
-from s2lab.envs.grid.levels import doorkey, empty, fourrooms, keycorridor, multiroom
+from s2lab.envs.grid.levels import (
+    crossing,
+    distshift,
+    doorkey,
+    empty,
+    fetch,
+    fourrooms,
+    gotodoor,
+    gotoobject,
+    keycorridor,
+    lavagap,
+    memory,
+    multiroom,
+    obstacles,
+    putnear,
+    redbluedoors,
+)
 
 FAMILIES: dict[str, Family] = {
     module.FAMILY.name: module.FAMILY
-    for module in (doorkey, empty, fourrooms, keycorridor, multiroom)
+    for module in (
+        crossing,
+        distshift,
+        doorkey,
+        empty,
+        fetch,
+        fourrooms,
+        gotodoor,
+        gotoobject,
+        keycorridor,
+        lavagap,
+        memory,
+        multiroom,
+        obstacles,
+        putnear,
+        redbluedoors,
+    )
 }
