@@ -9,9 +9,20 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from s2lab.causal.data import ContinuousData, InterventionalData
 from s2lab.causal.equivalence import interventional_cpdag
+from s2lab.causal.errors import InputError
 from s2lab.causal.graph import CausalGraph
 from s2lab.causal.pgmpy_bridge import adjacency_frame, to_pgmpy_dag
+
+
+def check_known_targets(data: InterventionalData | ContinuousData, method: str) -> None:
+    """Refuse targets that are not known, and several worlds, for a learner of neither."""
+    if data.unknown.any():
+        regime = data.regimes[int(np.argmax(data.unknown))]
+        raise InputError(f"targets {regime!r} are not known; {method!r} needs known targets")
+    if data.world_of_row is not None and len(np.unique(data.world_of_row)) > 1:
+        raise InputError(f"{method!r} learns from one world; give the rows of one of them")
 
 
 class GraphEstimator(BaseEstimator):  # type: ignore[misc]  # sklearn has no types

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2lab.causal.data import ContinuousData
-from s2lab.causal.discovery.estimator import GraphEstimator
+from s2lab.causal.discovery.estimator import GraphEstimator, check_known_targets
 from s2lab.causal.discovery.gies_operators import (
     bound_inserts,
     member_of_class,
@@ -61,7 +61,11 @@ class GiesDiscovery(GraphEstimator):
             raise InputError(f"penalty is {self.penalty}; it must be 0 or more, or None for BIC's")
         check_seconds(self.max_seconds)
         data = ContinuousData.from_frame(X, targets)
-        check_known(data)
+        check_known_targets(data, "gies")
+        if len(data.variables) > MAX_VARIABLES:
+            raise InputError(
+                f"{len(data.variables)} variables; 'gies' takes at most {MAX_VARIABLES}"
+            )
         covariances, rows = pooled_covariances(data)
         penalty = 0.5 * np.log(len(data.values)) if self.penalty is None else self.penalty
         search = Search(covariances, rows, float(penalty), data.targeted)
@@ -71,15 +75,6 @@ class GiesDiscovery(GraphEstimator):
         self.score_ = graph_score(covariances, rows, float(penalty), arrows)
         self.steps_ = search.steps
         return self
-
-
-def check_known(data: ContinuousData) -> None:
-    """Refuse more than fits into memory and targets that are not known."""
-    if len(data.variables) > MAX_VARIABLES:
-        raise InputError(f"{len(data.variables)} variables; 'gies' takes at most {MAX_VARIABLES}")
-    if data.unknown.any():
-        name = data.regimes[int(np.argmax(data.unknown))]
-        raise InputError(f"targets {name!r} are not known; 'gies' needs known targets")
 
 
 @dataclass(eq=False)

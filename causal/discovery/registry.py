@@ -35,6 +35,12 @@ DISCOVERERS: dict[str, DiscovererEntry] = {
         "best graph under interventional BDeu, exact to 16 variables",
         True,
     ),
+    "enco": DiscovererEntry(
+        "discovery.enco",
+        "EncoDiscovery",
+        "ENCO: gradients of edge and direction probabilities, known perfect interventions",
+        True,
+    ),
     "gies": DiscovererEntry(
         "discovery.gies",
         "GiesDiscovery",
