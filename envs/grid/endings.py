@@ -130,8 +130,8 @@ def _move_obstacles(worlds: Worlds, rules: Rules, n: int) -> None:
         left = (place - rules.origin) % rules.stride - 1
         top = (place - rules.origin) // rules.stride - 1
         for _ in range(101):
-            x = random.integers(worlds.rng, n, left, min(left + 3, rules.width))
-            y = random.integers(worlds.rng, n, top, min(top + 3, rules.height))
+            x = random.integers(worlds.rng, n, left, left + 3)
+            y = random.integers(worlds.rng, n, top, top + 3)
             target = rules.origin + y * rules.stride + x
             if worlds.cells[n, target] == EMPTY and _distance(worlds, n, x, y) != 0:
                 worlds.cells[n, target] = worlds.cells[n, place]

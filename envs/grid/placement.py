@@ -110,10 +110,11 @@ def find(
     most_tries: int,
 ) -> Any:
     """Draw a free cell of a rectangle; its index, or -1 once `most_tries` + 1 tries have failed."""
-    left = max(left, 0)
-    top = max(top, 0)
-    right = min(left + width, rules.width)
-    bottom = min(top + height, rules.height)
+    # No min and max: numba's overloads of them do not compile for CUDA.
+    left = left if left > 0 else 0
+    top = top if top > 0 else 0
+    right = left + width if left + width < rules.width else rules.width
+    bottom = top + height if top + height < rules.height else rules.height
     tries = 0
     while tries <= most_tries:
         tries += 1

@@ -92,7 +92,7 @@ def _observe_part(worlds: Worlds, rules: Rules, image: Array, n: int, view: int)
         else:
             clear = 0
             for x in range(view):
-                clear |= ((worlds.cells[n, np.uint64(row + x * right)] >> 9 & 1) ^ 1) << x
+                clear |= (unpack(worlds.cells[n, np.uint64(row + x * right)]) >> 9 & 1 ^ 1) << x
             visible, ahead = _spread(visible, clear, view)
         for x in range(view):
             cell = unpack(worlds.cells[n, np.uint64(row + x * right)]) & -(visible >> x & 1)
