@@ -41,6 +41,7 @@ def register_worlds() -> None:
         if name not in gymnasium.registry:
             gymnasium.register(
                 name,
+                entry_point="s2lab.envs.single:GridEnv",
                 vector_entry_point="s2lab.envs.vector:make_vec",
                 kwargs={"world_id": world_id},
             )

@@ -39,7 +39,6 @@ def make_vec(
     copy: bool = True,
     device: str = "cpu",
     threads: int | None = None,
-    **_: Any,
 ) -> "GridVectorEnv":
     """N worlds of one id, stepped together.
 
@@ -58,30 +57,48 @@ def make_vec(
     Raises:
         ValueError: an argument is not one of those allowed.
     """
-    if not isinstance(num_envs, int) or num_envs < 1:
-        raise ValueError(f"num_envs is {num_envs!r}; give a whole number from 1")
-    if view_size not in range(3, 16, 2):
-        raise ValueError(f"view_size is {view_size!r}; give an odd number from 3 to 15")
-    _check("observation", observation, ("partial", "full"))
     _check("output", output, ("numpy", "torch"))
     _check("device", device, ("cpu",))
-    if threads is not None and threads < 1:
-        raise ValueError(f"threads is {threads!r}; give a whole number from 1, or None")
-    family, level = find_world(world_id)
     mode = autoreset_mode(autoreset)
-    batch = GridBatch(
-        family,
-        level,
+    batch = make_batch(
+        world_id,
         num_envs,
         mode=MODES[mode],
+        observation=observation,
         view_size=view_size,
-        full=observation == "full",
-        threads=threads or 1,
+        threads=1 if threads is None else threads,
     )
     env = GridVectorEnv(batch, mode, torch=output == "torch", copy=copy)
     if seed is not None:
         batch.seed(env.seeds_of(seed))
     return env
+
+
+def make_batch(
+    world_id: str, num_envs: int, *, mode: int, observation: str, view_size: int, threads: int
+) -> GridBatch:
+    """The engine behind `make_vec`, with its arguments checked.
+
+    Raises:
+        ValueError: an argument is not one of those allowed.
+    """
+    if not isinstance(num_envs, int) or num_envs < 1:
+        raise ValueError(f"num_envs is {num_envs!r}; give a whole number from 1")
+    if view_size not in range(3, 16, 2):
+        raise ValueError(f"view_size is {view_size!r}; give an odd number from 3 to 15")
+    _check("observation", observation, ("partial", "full"))
+    if threads < 1:
+        raise ValueError(f"threads is {threads!r}; give a whole number from 1, or None")
+    family, level = find_world(world_id)
+    return GridBatch(
+        family,
+        level,
+        num_envs,
+        mode=mode,
+        view_size=int(view_size),
+        full=observation == "full",
+        threads=threads,
+    )
 
 
 def _check(name: str, value: str, allowed: tuple[str, ...]) -> None:
