@@ -107,12 +107,14 @@ def _observe_part(worlds: Worlds, rules: Rules, image: Array, n: int, view: int)
 
 @inlined
 def _observe_grid(worlds: Worlds, rules: Rules, image: Array, n: int) -> Any:
+    own_x, own_y = worlds.agent_x[n], worlds.agent_y[n]
     types = 0
     for x in range(rules.width):
         for y in range(rules.height):
             cell = unpack(worlds.cells[n, rules.origin + y * rules.stride + x])
-            types |= 1 << (cell & 15)
+            if x != own_x or y != own_y:
+                types |= 1 << (cell & 15)
             _write(image, n, x, y, cell)
     agent = AGENT | RED << 4 | worlds.agent_dir[n] << 7
-    _write(image, n, worlds.agent_x[n], worlds.agent_y[n], agent & SEEN_MASK)
+    _write(image, n, own_x, own_y, agent & SEEN_MASK)
     return types

@@ -8,8 +8,9 @@ import gymnasium
 import minigrid  # noqa: F401  # registers the reference environments
 import numpy as np
 from explorer import Explorer
+from minigrid.wrappers import FullyObsWrapper, ViewSizeWrapper
 
-from s2lab.envs.grid import kernels
+from s2lab.envs.grid import kernels, random
 from s2lab.envs.grid.cpu import GridBatch
 from s2lab.envs.registration import find_world
 from s2lab.envs.spaces import EVENT_BITS
@@ -26,19 +27,55 @@ def reference(world_id: str, **kwargs: Any) -> Any:
         return gymnasium.make(world_id, **kwargs).unwrapped
 
 
-def full_image(env: Any) -> Any:
-    """The whole grid with the agent, as minigrid's FullyObsWrapper shows it."""
-    image = env.grid.encode()
-    image[env.agent_pos[0], env.agent_pos[1]] = (10, 0, env.agent_dir)
-    return image
+class Deed:
+    """What an action does to a minigrid environment, told from its state before and after."""
+
+    def __init__(self, env: Any) -> None:
+        self._env, self._carried, self._place = env, env.carrying, tuple(env.front_pos)
+        self._ahead = env.grid.get(*self._place)
+        is_door = self._ahead is not None and self._ahead.type == "door"
+        self._door = (self._ahead.is_open, self._ahead.is_locked) if is_door else None
+
+    def events(self, reward: float) -> set[str]:
+        """The names of the event bits that the step should set, without those of the view."""
+        carrying, ahead = self._env.carrying, self._ahead
+        was_open, was_locked = self._door or (False, False)
+        is_open, is_locked = (ahead.is_open, ahead.is_locked) if self._door else (False, False)
+        is_box = ahead is not None and ahead.type == "box"
+        gone = is_box and self._env.grid.get(*self._place) is not ahead
+        happened = {
+            "picked": self._carried is None and carrying is not None,
+            "dropped": self._carried is not None and carrying is None,
+            "opened": is_open and not was_open,
+            "closed": was_open and not is_open,
+            "unlocked": was_locked and not is_locked,
+            "box_opened": gone and carrying is not ahead,
+            "mission_part_done": reward > 0,
+        }
+        return {name for name, so in happened.items() if so}
+
+
+def events_in_view(image: Any, own: tuple[int, int]) -> set[str]:
+    """Which of goal, key and door an image shows, but for the agent's own cell."""
+    others = np.ones(image.shape[:2], np.bool_)
+    others[own] = False
+    types = image[..., 0][others]
+    codes = {"goal_in_view": 8, "key_in_view": 5, "door_in_view": 4}
+    return {name for name, code in codes.items() if (types == code).any()}
 
 
 class Lockstep:
     """One minigrid environment and one world of the engine."""
 
     def __init__(self, world_id: str, seed: int, *, view_size: int = 7, full: bool = False) -> None:
-        self.world_id, self.seed, self.full = world_id, seed, full
-        self.env = reference(world_id, agent_view_size=view_size)
+        self.world_id, self.seed = world_id, seed
+        self.env = reference(world_id)
+        self._own, self._see = (view_size // 2, view_size - 1), lambda observation: observation
+        self._full = full
+        if full:
+            self._see = FullyObsWrapper(self.env).observation
+        elif view_size != 7:
+            self._see = ViewSizeWrapper(self.env, view_size).observation
         family, level = find_world(world_id)
         self.batch = GridBatch(
             family, level, 1, mode=kernels.NEXT_STEP, view_size=view_size, full=full
@@ -48,35 +85,51 @@ class Lockstep:
         self.batch.seed([seed])
         self.batch.reset()
         observation, _ = self.env.reset(seed=seed)
-        self._compare_view(observation)
+        self._compare_start(observation)
 
     def step(self, action: int) -> bool:
         """Do an action on both sides and compare; begin a new episode after the last step."""
         self.actions.append(action)
+        deed = Deed(self.env)
         observation, reward, terminated, truncated, _ = self.env.step(action)
         out = self.batch.outputs
         self.batch.step(np.array([action]))
         self._same("reward", float(reward), float(out.reward[0]))
         self._same("terminated", bool(terminated), bool(out.terminated[0]))
         self._same("truncated", bool(truncated), bool(out.truncated[0]))
-        self._compare_view(observation)
-        bits = int(out.events[0])
-        self.counts.update(name for name, bit in EVENT_BITS.items() if bits & bit)
+        happened = self._compare_view(observation) | deed.events(float(reward))
+        self._same("events", happened, self._events())
+        self.counts.update(happened)
         if terminated or truncated:
             won = reward > 0
             self.counts.update(episodes=1, successes=int(won), failures=int(terminated and not won))
             observation, _ = self.env.reset()
             self.batch.step(np.array([0]))
-            self._compare_view(observation)
+            self._compare_start(observation)
         return bool(terminated or truncated)
 
-    def _compare_view(self, observation: dict[str, Any]) -> None:
-        image = full_image(self.env) if self.full else observation["image"]
+    def _compare_start(self, observation: dict[str, Any]) -> None:
+        self._same("events", self._compare_view(observation), self._events())
+        theirs = self.env.np_random.bit_generator.state
+        ours = random.dump_state(self.batch.worlds.rng, 0)
+        if not theirs["has_uint32"]:
+            theirs["uinteger"] = ours["uinteger"]  # no half waits: what was there means nothing
+        self._same("random state", theirs, ours)
+
+    def _events(self) -> set[str]:
+        bits = int(self.batch.outputs.events[0])
+        return {name for name, bit in EVENT_BITS.items() if bits & bit}
+
+    def _compare_view(self, observation: dict[str, Any]) -> set[str]:
+        """Compare what is seen; return the view's events as minigrid's image tells them."""
+        image = self._see(observation)["image"]
         out = self.batch.outputs
         if not np.array_equal(image, out.image[0]):
             self._fail("image", image[..., 0].T, out.image[0, ..., 0].T)
         self._same("direction", int(observation["direction"]), int(out.direction[0]))
         self._same("mission", observation["mission"], self.batch.mission_text(0))
+        own = (int(self.env.agent_pos[0]), int(self.env.agent_pos[1])) if self._full else self._own
+        return events_in_view(image, own)
 
     def _same(self, what: str, theirs: Any, ours: Any) -> None:
         if theirs != ours:
