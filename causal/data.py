@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from s2lab.causal.errors import InputError
 from s2lab.causal.regimes import (
+    TARGETS_COLUMN,
+    WORLDS_COLUMN,
     Target,
     hidden_regimes,
     read_targets,
@@ -23,11 +25,7 @@ from s2lab.causal.regimes import (
     unknown_regimes,
 )
 
-TARGETS_COLUMN = "intervention_targets"
-"""The column that carries the targets inside a frame; pgmpy's proposed name."""
-
-WORLDS_COLUMN = "intervention_world"
-"""The column that tells worlds apart which share one graph and nothing else."""
+__all__ = ["TARGETS_COLUMN", "WORLDS_COLUMN", "ContinuousData", "InterventionalData", "as_frame"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,7 +201,10 @@ def split_frame(
         repeated = next(name for name in names if names.count(name) > 1)
         raise InputError(f"column {repeated!r} appears twice; names must differ")
     if len(names) < 2:
-        raise InputError(f"{len(names)} variable(s); at least 2 are needed for a graph")
+        raise InputError(
+            f"{len(names)} feature(s) (shape=({len(frame)}, {len(names)})) while a minimum of 2 is "
+            "required.  A graph needs at least 2 variables"
+        )
     if len(frame) == 0:
         raise InputError("no rows; at least 1 is needed")
     regimes, regime_of_row = read_targets(targets, names, len(frame))
@@ -224,7 +225,11 @@ def as_frame(X: Any) -> Any:
 
     if isinstance(X, pandas.DataFrame):
         return X
+    if hasattr(X, "tocsr"):
+        raise InputError("X is sparse; pass a dense table, for example X.toarray()")
     array = np.asarray(X)
+    if array.dtype.kind == "c":
+        raise InputError("X is complex: Complex data not supported; expected categories or reals")
     if array.ndim != 2:
         raise InputError(
             f"X has shape {array.shape}; expected a 2D table [rows, variables]. "
@@ -249,7 +254,7 @@ def encode(name: str, column: Any) -> tuple[NDArray[np.integer], tuple[Any, ...]
         return column.cat.codes.to_numpy(), tuple(column.cat.categories)
     values = column.to_numpy()
     if values.dtype.kind == "c":
-        raise InputError(f"column {name!r}: complex data not supported; expected categories")
+        raise InputError(f"column {name!r}: Complex data not supported; expected categories")
     if values.dtype.kind == "f":
         broken = np.flatnonzero(values != np.floor(values))  # infinity equals its own floor
         broken = broken if len(broken) else np.flatnonzero(np.isinf(values))
@@ -269,6 +274,8 @@ def encode(name: str, column: Any) -> tuple[NDArray[np.integer], tuple[Any, ...]
 
 def real_column(name: str, column: Any) -> NDArray[np.float64]:  # [N]
     """Return one Series as finite numbers."""
+    if column.dtype.kind == "c":
+        raise InputError(f"column {name!r}: Complex data not supported; expected real numbers")
     try:
         values = column.to_numpy().astype(np.float64)
     except (TypeError, ValueError):

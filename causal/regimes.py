@@ -14,6 +14,14 @@ from numpy.typing import NDArray
 
 from s2lab.causal.errors import InputError, nearest
 
+TARGETS_COLUMN = "intervention_targets"
+"""The column that carries the targets inside a frame; pgmpy's proposed name."""
+
+WORLDS_COLUMN = "intervention_world"
+"""The column that tells worlds apart which share one graph and nothing else."""
+
+TARGETS_AND_WORLDS = (TARGETS_COLUMN, WORLDS_COLUMN)
+
 UNKNOWN = "?"
 """First letter of a target that is not known; the rest names the environment."""
 

@@ -41,7 +41,7 @@ class Discovery:
 def discover(
     data_csv: str | Path,
     targets_csv: str | Path | None = None,
-    method: str = "exact",
+    method: str = "ancestral",
     *,
     truth: str | Path | None = None,
     out: str | Path | None = None,

@@ -29,6 +29,12 @@ class DiscovererEntry:
 
 
 DISCOVERERS: dict[str, DiscovererEntry] = {
+    "ancestral": DiscovererEntry(
+        "discovery.ancestral",
+        "AncestralDiscovery",
+        "order from effects, parents among predecessors, local search; to 1000 variables",
+        True,
+    ),
     "exact": DiscovererEntry(
         "discovery.exact",
         "ExactDiscovery",

@@ -1,0 +1,245 @@
+"""Order from effects, parents among predecessors, then local search. Knows no truth.
+
+The default learner: who responds to whose intervention gives an order of causes; each variable
+then searches its parents among its predecessors under a local score; hill climbing repairs what
+the order got wrong.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from s2lab.causal.data import ContinuousData, InterventionalData, as_frame
+from s2lab.causal.discovery.effects import Effects, measure_effects, order_by_effects
+from s2lab.causal.discovery.environments import SEPARATE, Environments
+from s2lab.causal.discovery.family_scores import Family, FamilyScores, ScoreOptions
+from s2lab.causal.discovery.fitted import GraphEstimator, deadline_after, watched
+from s2lab.causal.discovery.gaussian_search import real_graph
+from s2lab.causal.discovery.graph_search import Climber
+from s2lab.causal.discovery.parent_search import find_parents
+from s2lab.causal.errors import InputError
+from s2lab.causal.graph import CausalGraph
+from s2lab.causal.regimes import TARGETS_AND_WORLDS
+
+PROVEN = 8.0
+"""-log10 p of an effect above which its direction is not doubted."""
+
+SMALL = 30
+"""Up to so many variables every predecessor is a candidate, not only those with an effect."""
+
+RESTARTED = 60
+"""Up to so many variables the local search is restarted where directions are open."""
+
+EFFECT = 3.0
+"""-log10 p of an effect that makes a candidate beyond that."""
+
+
+class AncestralDiscovery(GraphEstimator):
+    """Causal discovery from interventions on few to a thousand variables.
+
+    Parameters: `interventions`, "perfect" (a target is set from outside) or "soft" (its mechanism
+    changes, its parents stay); `equivalent_sample_size`, the weight of BDeu's prior in rows;
+    `alpha`, the level at which a parent of an additive family must be significant;
+    `edge_penalty`, nats per edge of a table (None: the logarithm of the number of variables);
+    `kind`, "categorical", "real" or "auto" (real where a column has fractions);
+    `restarts`, perturbed starts of the local search where some variable was never a target alone;
+    `seed`, for these; `max_seconds`, after which the best graph so far is returned (`finished_`
+    is False then); `progress`, a progress bar.
+
+    After `fit`: `causal_graph_` (pgmpy DAG), `adjacency_matrix_` (DataFrame, row -> column),
+    `edge_probabilities_` ([V, V], from the gain of each single edge), `interventional_cpdag_`,
+    `intervention_targets_` (label -> columns, for targets that were unknown), `score_` in nats.
+    """
+
+    intervention_targets_: dict[str, tuple[str, ...]]
+
+    def __init__(
+        self,
+        interventions: str = "perfect",
+        equivalent_sample_size: float = 1.0,
+        alpha: float = 1e-4,
+        edge_penalty: float | None = None,
+        kind: str = "auto",
+        restarts: int = 50,
+        seed: int = 0,
+        max_seconds: float | None = None,
+        progress: bool = False,
+    ) -> None:
+        self.interventions = interventions
+        self.equivalent_sample_size = equivalent_sample_size
+        self.alpha = alpha
+        self.edge_penalty = edge_penalty
+        self.kind = kind
+        self.restarts = restarts
+        self.seed = seed
+        self.max_seconds = max_seconds
+        self.progress = progress
+
+    def fit(
+        self, X: Any, y: Any = None, *, targets: Any = None, worlds: Any = None
+    ) -> AncestralDiscovery:
+        """Learn from rows X [N, V]; `targets` and `worlds` as in `InterventionalData.from_frame`.
+
+        Raises `InputError` on bad options, on more than 64 categories, on an environment without
+        rows, on unknown targets of real data, and on what `from_frame` refuses.
+        """
+        self._check_options()
+        deadline = deadline_after(self.max_seconds)
+        frame = as_frame(X)
+        if self.kind == "real" or (self.kind == "auto" and has_fractions(frame)):
+            real = ContinuousData.from_frame(frame, targets, worlds)
+            return self._fit_real(real, deadline)
+        return self.fit_data(InterventionalData.from_frame(frame, targets, worlds), deadline)
+
+    def fit_data(
+        self, data: InterventionalData, deadline: float = float("inf")
+    ) -> AncestralDiscovery:
+        """Learn from data that is already coded, without copying it."""
+        self._check_options()
+        rows = Environments.from_data(data, self.interventions == "soft")
+        variables = len(rows.variables)
+        penalty = np.log(variables) if self.edge_penalty is None else float(self.edge_penalty)
+        scores = FamilyScores(
+            rows, ScoreOptions(float(self.equivalent_sample_size), penalty, float(self.alpha))
+        )
+        effects = measure_effects(rows)
+        ordered = self._parents_in_order(scores, effects, deadline)
+        climber = Climber(
+            scores.score,
+            ordered,
+            lambda child, held: new_parents(scores, effects, child, held),
+            effects.surprise < PROVEN,
+            deadline,
+        )
+        climber.climb()
+        parents, total = climber.parents, climber.total()
+        if effects.partial and variables <= RESTARTED:
+            rng = np.random.default_rng(self.seed)
+            parents, total = climber.restarted(self.restarts, rng)
+        matrix = as_matrix(parents)
+        self.intervention_targets_ = decided_targets(rows, data.regimes, scores, parents)
+        known = [tuple(v for v in regime if v in data.variables) for regime in data.regimes]
+        graph = CausalGraph(data.variables, matrix)
+        self.store(
+            graph,
+            total,
+            [*known, *self.intervention_targets_.values()],
+            single_edge_probabilities(scores, parents),
+        )
+        self.additive_ = np.array(scores.additive)  # [V]
+        self.finished_ = time.monotonic() < deadline
+        return self
+
+    def _fit_real(self, data: ContinuousData, deadline: float) -> AncestralDiscovery:
+        variables = len(data.variables)
+        penalty = np.log(variables) if self.edge_penalty is None else float(self.edge_penalty)
+        parents, total, probabilities = real_graph(data, penalty, deadline)
+        graph = CausalGraph(data.variables, as_matrix(parents))
+        self.intervention_targets_ = {}
+        self.store(graph, total, data.regimes, probabilities)
+        self.finished_ = time.monotonic() < deadline
+        return self
+
+    def _parents_in_order(
+        self, scores: FamilyScores, effects: Effects, deadline: float
+    ) -> list[Family]:
+        """Search every variable's parents among those before it."""
+        order = order_by_effects(effects.weight)  # [V]
+        parents: list[Family] = [()] * len(order)
+        for at in watched(range(len(order)), "parents", self.progress):
+            if time.monotonic() > deadline:
+                break
+            child = int(order[at])
+            before = [int(i) for i in order[:at]]
+            if len(order) > SMALL:
+                before = [
+                    i
+                    for i in before
+                    if effects.surprise[i, child] > EFFECT or not effects.tested[i]
+                ]
+            parents[child] = find_parents(scores, child, before, effects.partial)
+        return parents
+
+    def _check_options(self) -> None:
+        if self.interventions not in ("perfect", "soft"):
+            raise InputError(
+                f"interventions is {self.interventions!r}; it must be 'perfect' or 'soft'"
+            )
+        if self.kind not in ("auto", "categorical", "real"):
+            raise InputError(f"kind is {self.kind!r}; it must be 'auto', 'categorical' or 'real'")
+        if not self.equivalent_sample_size > 0:
+            raise InputError(
+                f"equivalent_sample_size is {self.equivalent_sample_size}; it must be above 0"
+            )
+        if self.restarts < 0:
+            raise InputError(f"restarts is {self.restarts}; it must be 0 or more")
+        if not 0 < self.alpha < 1:
+            raise InputError(f"alpha is {self.alpha}; it must be between 0 and 1")
+        if self.edge_penalty is not None and not self.edge_penalty >= 0:
+            raise InputError(f"edge_penalty is {self.edge_penalty}; it must be 0 or more, or None")
+
+
+def has_fractions(frame: Any) -> bool:
+    """Whether some column of numbers has values that are not whole."""
+    for position, name in enumerate(frame.columns):
+        if name in TARGETS_AND_WORLDS:
+            continue
+        column = frame.iloc[:, position]
+        if getattr(column.dtype, "kind", "O") == "f":
+            values = column.to_numpy()
+            if (np.isfinite(values) & (values != np.floor(values))).any():
+                return True
+    return False
+
+
+def new_parents(scores: FamilyScores, effects: Effects, child: int, held: Family) -> list[int]:
+    """Who may become a parent: nobody that provably responds to the child."""
+    allowed = effects.surprise[child] < PROVEN  # [V]
+    candidates = [int(i) for i in np.flatnonzero(allowed) if i != child and i not in held]
+    if not scores.additive[child]:
+        return candidates
+    found = scores.screen(child, held, candidates)  # [C]
+    limit = -np.log10(scores.options.alpha)
+    return [c for c, value in zip(candidates, found, strict=True) if value > limit]
+
+
+def as_matrix(parents: list[Family]) -> NDArray[np.bool_]:  # [V, V] parent to child
+    """The graph of given parents."""
+    matrix = np.zeros((len(parents), len(parents)), bool)
+    for child, held in enumerate(parents):
+        matrix[list(held), child] = True
+    return matrix
+
+
+def single_edge_probabilities(
+    scores: FamilyScores, parents: list[Family]
+) -> NDArray[np.float64]:  # [V, V]
+    """Probability of every found edge against its absence, the rest of the graph being right."""
+    probabilities = np.zeros((len(parents), len(parents)))
+    for child, held in enumerate(parents):
+        here = scores.score(child, held)
+        for p in held:
+            gain = here - scores.score(child, tuple(q for q in held if q != p))
+            probabilities[p, child] = 1 / (1 + np.exp(-np.clip(gain, -50, 50)))
+    return probabilities
+
+
+def decided_targets(
+    rows: Environments,
+    regimes: tuple[tuple[str, ...], ...],
+    scores: FamilyScores,
+    parents: list[Family],
+) -> dict[str, tuple[str, ...]]:
+    """For every label of unknown targets, the variables whose mechanism differs there."""
+    found: dict[str, set[int]] = {}
+    for child, held in enumerate(parents):
+        _, roles = scores.of_kind(scores.additive[child], child, held)
+        for e in np.flatnonzero(rows.unknown):
+            chosen = found.setdefault(regimes[rows.regime[e]][-1], set())
+            if roles[e] == SEPARATE or rows.targeted[e, child]:
+                chosen.add(child)
+    return {label: tuple(rows.variables[j] for j in sorted(js)) for label, js in found.items()}

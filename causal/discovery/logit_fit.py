@@ -1,0 +1,163 @@
+"""Fit multinomial logits on one-hot features by L-BFGS (Nocedal 1980). Knows no variables.
+
+The inverse Hessian starts as that of rows which all have the marginal distribution.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+MEMORY = 8
+"""Steps that L-BFGS remembers."""
+
+
+@njit(cache=True, fastmath=True)
+def loss_and_gradient(
+    weights: NDArray[np.float64],  # [F, K] row 0 is the intercept
+    features: NDArray[np.int32],  # [C, P] rows of `weights` that a configuration adds
+    counts: NDArray[np.float64],  # [C, K] rows of every category in a configuration
+    totals: NDArray[np.float64],  # [C]
+    ridge: float,
+    gradient: NDArray[np.float64],  # [F, K] out
+) -> float:
+    """Negative log posterior in nats, and its gradient."""
+    cells, parents = features.shape
+    size = weights.shape[1]
+    logits = np.empty(size)
+    loss = 0.0
+    for f in range(weights.shape[0]):
+        for k in range(size):
+            gradient[f, k] = ridge * weights[f, k]
+            loss += 0.5 * ridge * weights[f, k] * weights[f, k]
+    for c in range(cells):
+        for k in range(size):
+            logits[k] = weights[0, k]
+        for p in range(parents):
+            f = features[c, p]
+            for k in range(size):
+                logits[k] += weights[f, k]
+        top = logits[0]
+        for k in range(1, size):
+            top = max(top, logits[k])
+        partition = 0.0
+        for k in range(size):
+            logits[k] -= top
+            loss -= counts[c, k] * logits[k]
+            logits[k] = math.exp(logits[k])
+            partition += logits[k]
+        loss += totals[c] * math.log(partition)
+        scale = totals[c] / partition
+        for k in range(size):
+            logits[k] = logits[k] * scale - counts[c, k]
+            gradient[0, k] += logits[k]
+        for p in range(parents):
+            f = features[c, p]
+            for k in range(size):
+                gradient[f, k] += logits[k]
+    return loss
+
+
+@njit(cache=True)
+def curvature(
+    width: int,
+    features: NDArray[np.int32],  # [C, P]
+    counts: NDArray[np.float64],  # [C, K]
+    totals: NDArray[np.float64],  # [C]
+    ridge: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # [F, F], [K]
+    """Inverse of the features' second moments, and of the marginal probabilities.
+
+    Their product is the first guess at the inverse Hessian: exact, but for the mean of
+    p (1 - p) over rows being replaced by that of p.
+    """
+    size = counts.shape[1]
+    share = np.empty(size)  # [K]
+    for k in range(size):
+        share[k] = (counts[:, k].sum() + 1.0) / (totals.sum() + size)
+    moments = np.zeros((width, width))
+    for c in range(len(features)):
+        moments[0, 0] += totals[c]
+        for f in features[c]:
+            moments[0, f] += totals[c]
+            for g in features[c]:
+                moments[f, g] += totals[c]
+    moments[1:, 0] = moments[0, 1:]
+    for f in range(width):
+        moments[f, f] += max(ridge * size, 1e-6)
+    return np.linalg.inv(moments), 1.0 / share  # type: ignore[return-value]  # of any float type
+
+
+@njit(cache=True)
+def fit(
+    weights: NDArray[np.float64],  # [F, K] in: a start; out: the fit
+    features: NDArray[np.int32],  # [C, P]
+    counts: NDArray[np.float64],  # [C, K]
+    totals: NDArray[np.float64],  # [C]
+    ridge: float,
+    tolerance: float,
+    max_steps: int,
+) -> float:
+    """Minimise the negative log posterior by L-BFGS; return it.
+
+    Stops when the gradient promises, or three steps have gained, less than `tolerance` nats.
+    """
+    moments, spread = curvature(len(weights), features, counts, totals, ridge)
+    gradient, trial_gradient = np.zeros_like(weights), np.zeros_like(weights)
+    moves = np.zeros((MEMORY, *weights.shape))
+    turns = np.zeros((MEMORY, *weights.shape))
+    rho = np.zeros(MEMORY)
+    gained = np.zeros(3)
+    loss = loss_and_gradient(weights, features, counts, totals, ridge, gradient)
+    for step in range(max_steps):
+        direction = -descent(gradient, moments, spread, moves, turns, rho, step)
+        slope = (direction * gradient).sum()
+        if -slope < tolerance:
+            break
+        length = 1.0
+        while True:
+            trial = weights + length * direction
+            trial_loss = loss_and_gradient(trial, features, counts, totals, ridge, trial_gradient)
+            if trial_loss <= loss + 1e-4 * length * slope or length < 1e-6:
+                break
+            length *= 0.5
+        at = step % MEMORY
+        moves[at] = trial - weights
+        turns[at] = trial_gradient - gradient
+        bend = (moves[at] * turns[at]).sum()
+        rho[at] = 1.0 / bend if bend > 1e-12 else 0.0
+        weights[:] = trial
+        gradient[:] = trial_gradient
+        gained[step % len(gained)] = loss - trial_loss
+        loss = trial_loss
+        if step >= len(gained) and gained.sum() < tolerance:
+            break
+    return loss
+
+
+@njit(cache=True)
+def descent(
+    gradient: NDArray[np.float64],  # [F, K]
+    moments: NDArray[np.float64],  # [F, F] first guess at the inverse Hessian, over features
+    spread: NDArray[np.float64],  # [K] and over categories
+    moves: NDArray[np.float64],  # [MEMORY, F, K]
+    turns: NDArray[np.float64],  # [MEMORY, F, K]
+    rho: NDArray[np.float64],  # [MEMORY]
+    step: int,
+) -> NDArray[np.float64]:  # [F, K]
+    """Inverse Hessian times gradient by the two-loop recursion."""
+    result: NDArray[np.float64] = gradient.copy()
+    alpha = np.zeros(MEMORY)
+    oldest = max(0, step - MEMORY)
+    for s in range(step - 1, oldest - 1, -1):
+        at = s % MEMORY
+        alpha[at] = rho[at] * (moves[at] * result).sum()
+        result -= alpha[at] * turns[at]
+    result = np.dot(moments, result) * spread
+    for s in range(oldest, step):
+        at = s % MEMORY
+        result += moves[at] * (alpha[at] - rho[at] * (turns[at] * result).sum())
+    return result

@@ -1,0 +1,227 @@
+"""Additive multinomial logit of one family: every parent's category adds to the logits.
+
+With many parents a full table has more cells than there are rows; this model has one weight per
+parent category and own category, and a small Gaussian prior. It is fitted per world on the counts
+of distinct configurations. Knows no search.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from s2lab.causal.discovery.environments import POOLED, SEPARATE, UNDECIDED
+from s2lab.causal.discovery.logit_fit import fit
+from s2lab.causal.discovery.table_score import count, parent_cells
+
+
+@njit(cache=True)
+def distinct(
+    features: NDArray[np.int32],  # [cells, P]
+    counts: NDArray[np.int32],  # [cells, K]
+) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]:  # [C, P], [C, K], [C]
+    """Keep the configurations that have rows."""
+    used = 0
+    for cell in range(len(counts)):
+        used += counts[cell].sum() > 0
+    kept = np.empty((used, features.shape[1]), np.int32)
+    weights = np.empty((used, counts.shape[1]))
+    totals = np.empty(used)
+    at = 0
+    for cell in range(len(counts)):
+        total = counts[cell].sum()
+        if total:
+            kept[at] = features[cell]
+            weights[at] = counts[cell]
+            totals[at] = total
+            at += 1
+    return kept, weights, totals
+
+
+@njit(cache=True)
+def configuration_features(
+    columns: NDArray[np.int8],  # [V, N]
+    cardinalities: NDArray[np.int64],  # [V]
+    parents: NDArray[np.int64],  # [P]
+    labels: NDArray[np.int32],  # [N]
+    cells: int,
+) -> NDArray[np.int32]:  # [cells, P]
+    """Weight rows that every configuration adds: one per parent, after the intercept's."""
+    features = np.zeros((cells, len(parents)), np.int32)
+    offset = 1
+    for p in range(len(parents)):
+        column = columns[parents[p]]
+        for row in range(len(labels)):
+            features[labels[row], p] = offset + column[row]
+        offset += cardinalities[parents[p]]
+    return features
+
+
+@njit(cache=True)
+def family_fit(
+    columns: NDArray[np.int8],  # [V, N]
+    starts: NDArray[np.int64],  # [E + 1]
+    world: NDArray[np.int64],  # [E]
+    roles: NDArray[np.int8],  # [E] UNDECIDED is decided in place
+    cardinalities: NDArray[np.int64],  # [V]
+    child: int,
+    parents: NDArray[np.int64],  # [P]
+    ridge: float,
+    tolerance: float,
+    own_penalty: float,
+    weights: NDArray[np.float64],  # [W, F, K] in: starts; out: fits of the pooled rows
+) -> float:
+    """Log posterior of the child's rows in nats, summed over worlds and separate environments."""
+    labels, cells, _ = parent_cells(columns, cardinalities, parents)
+    features = configuration_features(columns, cardinalities, parents, labels, cells)
+    column, size = columns[child], cardinalities[child]
+    environments = len(world)
+    score, first = 0.0, 0
+    own_scores = np.zeros(environments)
+    while first < environments:
+        last = first
+        while last < environments and world[last] == world[first]:
+            last += 1
+        mine = weights[world[first]]
+        undecided = roles[first:last] == UNDECIDED
+        for round_ in range(3 if undecided.any() else 1):
+            pool = np.zeros((cells, size), np.int32)
+            for e in range(first, last):
+                if roles[e] == POOLED:
+                    count(pool, labels, column, starts[e], starts[e + 1], 1)
+            kept, counts, totals = distinct(features, pool)
+            pooled = -fit(mine, kept, counts, totals, ridge, tolerance, 200)
+            if round_ == 2:
+                break
+            for e in range(first, last):
+                if round_ == 0 and (roles[e] == SEPARATE or undecided[e - first]):
+                    own = np.zeros((cells, size), np.int32)
+                    count(own, labels, column, starts[e], starts[e + 1], 1)
+                    kept, counts, totals = distinct(features, own)
+                    alone = mine.copy()
+                    own_scores[e] = -fit(alone, kept, counts, totals, ridge, tolerance, 200)
+                if undecided[e - first]:
+                    together = likelihood(mine, features, labels, column, starts[e], starts[e + 1])
+                    roles[e] = SEPARATE if own_scores[e] - own_penalty > together else POOLED
+        score += pooled
+        for e in range(first, last):
+            if roles[e] == SEPARATE:
+                score += own_scores[e] - (own_penalty if undecided[e - first] else 0.0)
+        first = last
+    return score
+
+
+@njit(cache=True, fastmath=True)
+def likelihood(
+    weights: NDArray[np.float64],  # [F, K]
+    features: NDArray[np.int32],  # [cells, P]
+    labels: NDArray[np.int32],  # [N]
+    column: NDArray[np.int8],  # [N]
+    start: int,
+    stop: int,
+) -> float:
+    """Log likelihood of some rows under given weights."""
+    total = 0.0
+    logits = np.empty(weights.shape[1])
+    for row in range(start, stop):
+        add_logits(weights, features[labels[row]], logits)
+        top = logits.max()
+        total += logits[column[row]] - top - math.log(np.exp(logits - top).sum())
+    return total
+
+
+@njit(cache=True, fastmath=True)
+def add_logits(
+    weights: NDArray[np.float64],  # [F, K]
+    features: NDArray[np.int32],  # [P]
+    logits: NDArray[np.float64],  # [K] out
+) -> None:
+    """Add up the intercept and the parents' weights."""
+    for k in range(len(logits)):
+        logits[k] = weights[0, k]
+    for f in features:
+        for k in range(len(logits)):
+            logits[k] += weights[f, k]
+
+
+@njit(cache=True, fastmath=True)
+def residual_statistics(
+    columns: NDArray[np.int8],  # [V, N]
+    starts: NDArray[np.int64],  # [E + 1]
+    world: NDArray[np.int64],  # [E]
+    roles: NDArray[np.int8],  # [E] decided
+    cardinalities: NDArray[np.int64],  # [V]
+    child: int,
+    parents: NDArray[np.int64],  # [P]
+    weights: NDArray[np.float64],  # [W, F, K] fits
+    candidates: NDArray[np.int64],  # [C]
+) -> NDArray[np.float64]:  # [C]
+    """Pearson's statistic of what the fit leaves unexplained, by each candidate's category.
+
+    About chi-square with (K_candidate - 1) (K - 1) degrees of freedom per world, or less.
+    """
+    size = cardinalities[child]
+    widest = cardinalities.max()
+    statistics = np.zeros(len(candidates))
+    most = 0
+    for e in range(len(world)):
+        most = max(most, starts[e + 1] - starts[e])
+    expected = np.empty((most, size))  # [rows of an environment, K]
+    observed_less = np.zeros((len(candidates), widest, size))
+    expected_sum = np.zeros((len(candidates), widest, size))
+    for e in range(len(world)):
+        if roles[e] == POOLED:
+            fill_expected(columns, cardinalities, parents, weights[world[e]], starts[e],
+                          starts[e + 1], expected)  # fmt: skip
+            for c in range(len(candidates)):
+                column = columns[candidates[c]]
+                for row in range(starts[e], starts[e + 1]):
+                    a, r = column[row], row - starts[e]
+                    for k in range(size):
+                        expected_sum[c, a, k] += expected[r, k]
+                    observed_less[c, a, columns[child, row]] += 1
+        if e + 1 == len(world) or world[e + 1] != world[e]:
+            for c in range(len(candidates)):
+                for a in range(cardinalities[candidates[c]]):
+                    for k in range(size):
+                        if expected_sum[c, a, k] > 0:
+                            gap = observed_less[c, a, k] - expected_sum[c, a, k]
+                            statistics[c] += gap * gap / max(expected_sum[c, a, k], 0.5)
+            observed_less[:] = 0
+            expected_sum[:] = 0
+    return statistics
+
+
+@njit(cache=True, fastmath=True)
+def fill_expected(
+    columns: NDArray[np.int8],  # [V, N]
+    cardinalities: NDArray[np.int64],  # [V]
+    parents: NDArray[np.int64],  # [P]
+    weights: NDArray[np.float64],  # [F, K]
+    start: int,
+    stop: int,
+    expected: NDArray[np.float64],  # [rows, K] out
+) -> None:
+    """Probabilities of the child's categories in some rows."""
+    for row in range(start, stop):
+        out = expected[row - start]
+        for k in range(len(out)):
+            out[k] = weights[0, k]
+        offset = 1
+        for parent in parents:
+            f = offset + columns[parent, row]
+            for k in range(len(out)):
+                out[k] += weights[f, k]
+            offset += cardinalities[parent]
+        top = out[0]
+        for k in range(1, len(out)):
+            top = max(top, out[k])
+        total = 0.0
+        for k in range(len(out)):
+            out[k] = math.exp(out[k] - top)
+            total += out[k]
+        for k in range(len(out)):
+            out[k] /= total
