@@ -16,7 +16,7 @@ def discover(
     /,
     *,
     targets: Path | None = None,
-    method: str = "exact",
+    method: str = "ancestral",
     truth: str | None = None,
     out: Path | None = None,
     picture: Path | None = None,

@@ -70,7 +70,7 @@ probability ( b | a ) { default 0.5, 0.5; }
         ({"data_csv": "hole.csv"}, "hole.csv line 3, column 'b': empty cell"),
         ({"data_csv": "text.csv"}, "text.csv line 3, column 'b': 'x' is not a number"),
         ({"data_csv": "real.csv"}, "real.csv: column 'b', row 0: 0.5 is not a category"),
-        ({"data_csv": "one.csv"}, "one.csv: 1 variable"),
+        ({"data_csv": "one.csv"}, "one.csv: 1 feature"),
         ({"targets_csv": "unknown.csv"}, "unknown.csv line 3, column 't': .*'smoke'"),
         ({"targets_csv": "short.csv"}, "short.csv: 1 targets for 2 data rows"),
         ({"truth": "asia"}, "good.csv line 1: no column 'asia'"),
