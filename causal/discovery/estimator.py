@@ -18,9 +18,14 @@ from s2lab.causal.pgmpy_bridge import adjacency_frame, to_pgmpy_dag
 
 def check_known_targets(data: InterventionalData | ContinuousData, method: str) -> None:
     """Refuse targets that are not known, and several worlds, for a learner of neither."""
+    check_one_world(data, method)
     if data.unknown.any():
         regime = data.regimes[int(np.argmax(data.unknown))]
         raise InputError(f"targets {regime!r} are not known; {method!r} needs known targets")
+
+
+def check_one_world(data: InterventionalData | ContinuousData, method: str) -> None:
+    """Refuse several worlds for a learner that cannot tell them apart."""
     if data.world_of_row is not None and len(np.unique(data.world_of_row)) > 1:
         raise InputError(f"{method!r} learns from one world; give the rows of one of them")
 

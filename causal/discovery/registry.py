@@ -54,6 +54,12 @@ DISCOVERERS: dict[str, DiscovererEntry] = {
         True,
         real=True,
     ),
+    "sdi": DiscovererEntry(
+        "discovery.sdi",
+        "SdiDiscovery",
+        "SDI: beliefs about edges, soft interventions, targets known or guessed",
+        True,
+    ),
     "pc": DiscovererEntry("pgmpy_bridge", "pgmpy_pc", "pgmpy's PC, observational rows only", False),
     "ges": DiscovererEntry(
         "pgmpy_bridge", "pgmpy_ges", "pgmpy's GES, observational rows only", False
