@@ -30,7 +30,7 @@ def fused_step(family: Family) -> Callable[..., None]:
         actions: Array,  # int64 [N]
         mode: Any,
     ) -> None:
-        n = cuda.grid(1)
+        n = cuda.grid(1)  # type: ignore[attr-defined]  # added when a kernel is compiled
         if n >= actions.shape[0]:
             return
         if step_range(worlds, rules, tables, outputs, actions, mode, n, n + 1):
