@@ -1,0 +1,245 @@
+"""How a table of sequence tasks is measured: contestants x seeds, resumable, one record at the end.
+
+Each finished run is one file in `runs/reproduce/<table>/`; a run that was stopped goes on from its
+checkpoint beside it. When all are there, `runs/records/<table>.json` is written. Knows no task.
+"""
+
+import json
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from s2lab import checkpoint, durable
+from s2lab.machine import describe_machine
+from s2lab.seeds import eval_seed, table_seed, world_seed
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from s2lab.agents.sequence_model import SequenceConfig, SequenceModel
+    from s2lab.envs.sequences import Sequences
+
+WORK = Path("runs/reproduce")
+RECORDS = Path("runs/records")
+
+
+def training_rng(seed: int, update: int) -> "np.random.Generator":
+    """For the batch of one update of one run."""
+    return generator_of(world_seed(seed, update))
+
+
+def validation_rng() -> "np.random.Generator":
+    """For the data that select models, the same for every run."""
+    return generator_of(eval_seed(0))
+
+
+def test_rng(index: int) -> "np.random.Generator":
+    """For the test data of one column, the same for every run."""
+    return generator_of(table_seed(index))
+
+
+def generator_of(seed: int) -> "np.random.Generator":
+    """numpy's PCG64."""
+    import numpy as np
+
+    return np.random.default_rng(seed)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Everything a sequence table needs to know about its task."""
+
+    name: str
+    """Name of the table's module and, with its form, of its record."""
+    contestants: "Mapping[str, SequenceConfig]"
+    """Label -> settings; the seed is filled in."""
+    batches: "Callable[[int, int], Sequences]"
+    """(seed, update) -> the training batch of that update."""
+    validation: "Callable[[], list[Sequences]]"
+    """In-distribution batches that select the model."""
+    measure: "Callable[[SequenceModel], dict[str, float]]"
+    """Column -> error of a selected model, in- and out-of-distribution."""
+    published: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Label -> column -> published figure."""
+    constants: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Lines without a model, such as chance: label -> column -> value."""
+    source: str = ""
+    """Where the published figures stand."""
+    notes: Sequence[str] = ()
+    """What a reader must know about the table."""
+
+
+def run_table(name: str, *, quick: bool, seeds: Sequence[int], workers: int | None = None) -> int:
+    """Measure what is missing, write the record, print the table; returns the exit code."""
+    table = table_of(name, quick)
+    folder = folder_of(name, quick)
+    folder.mkdir(parents=True, exist_ok=True)
+    todo = [
+        (name, quick, label, seed)
+        for seed in seeds
+        for label in table.contestants
+        if not (folder / f"{file_of(label, seed)}.json").exists()
+    ]
+    workers = workers or os.cpu_count() or 1
+    started = time.time()
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        for done, line in enumerate(pool.map(run_one, todo), 1):
+            spent = time.time() - started
+            left = spent / done * (len(todo) - done)
+            print(f"{done}/{len(todo)}  {line}  {spent:.0f} s, about {left:.0f} s left", flush=True)
+    record = combined(table, quick, seeds)
+    RECORDS.mkdir(parents=True, exist_ok=True)
+    path = RECORDS / f"{folder.name}.json"
+    durable.replace(path, (json.dumps(record, indent=1) + "\n").encode())
+    draw(record, path.with_suffix(".svg"))
+    print(f"\n{render(record)}\n\nrecord: {path}")
+    return 0
+
+
+def table_of(name: str, quick: bool) -> Table:
+    """The table's own module, asked for one of its forms."""
+    table: Table = import_module(f"s2lab.reproduce.{name}").table_for(quick)
+    return table
+
+
+def folder_of(name: str, quick: bool) -> Path:
+    """Where the runs of one form of a table live."""
+    return WORK / (f"{name}-quick" if quick else name)
+
+
+def file_of(label: str, seed: int) -> str:
+    """A label as part of a file name."""
+    clean = "".join(c if c.isalnum() else "-" for c in label)
+    return f"{clean}__s{seed}"
+
+
+def run_one(job: tuple[str, bool, str, int]) -> str:
+    """Train and measure one contestant at one seed in this process; returns a line to print."""
+    import torch
+
+    from s2lab.agents.sequence_model import SequenceTrainer
+
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    name, quick, label, seed = job
+    table = table_of(name, quick)
+    path = folder_of(name, quick) / file_of(label, seed)
+    config = replace(table.contestants[label], seed=seed)
+    trainer = SequenceTrainer(
+        config, lambda update: table.batches(seed, update), table.validation()
+    )
+    if checkpoint.exists(path):
+        checkpoint.restore(checkpoint.load(path), {"trainer": trainer})
+    while not trainer.finished:
+        trainer.train(200)
+        if not quick:
+            checkpoint.save(path, trainer.update, {"trainer": trainer})
+    columns = table.measure(trainer.selected())
+    result = {
+        "label": label,
+        "seed": seed,
+        "core": config.core,
+        "core_options": dict(config.core_options),
+        "lr": config.lr,
+        "updates": trainer.update,
+        "train_cpu_s": round(trainer.spent_s, 1),
+        "parameters": sum(p.numel() for p in trainer.model.parameters()),
+        "validation": trainer.best_error,
+        "history": trainer.history,
+        "columns": columns,
+    }
+    durable.replace(path.with_name(f"{path.name}.json"), json.dumps(result).encode())
+    shown = ", ".join(f"{column} {value:.4g}" for column, value in columns.items())
+    return f"{label} seed {seed}: {shown}"
+
+
+def combined(table: Table, quick: bool, seeds: Sequence[int]) -> dict[str, Any]:
+    """All runs of a table as one record."""
+    rows = []
+    for label in table.contestants:
+        runs = [
+            json.loads((folder_of(table.name, quick) / f"{file_of(label, s)}.json").read_text())
+            for s in seeds
+        ]
+        rows.append(
+            {
+                "label": label,
+                "core": runs[0]["core"],
+                "core_options": runs[0]["core_options"],
+                "lr": runs[0]["lr"],
+                "parameters": runs[0]["parameters"],
+                "updates": [run["updates"] for run in runs],
+                "train_cpu_s": [run["train_cpu_s"] for run in runs],
+                "validation": [run["validation"] for run in runs],
+                "columns": {
+                    name: [run["columns"][name] for run in runs] for name in runs[0]["columns"]
+                },
+            }
+        )
+    return {
+        "format": 1,
+        "table": table.name,
+        "form": "quick" if quick else "full",
+        "seeds": list(seeds),
+        "rows": rows,
+        "published": {label: dict(row) for label, row in table.published.items()},
+        "constants": {label: dict(row) for label, row in table.constants.items()},
+        "source": table.source,
+        "notes": list(table.notes),
+        "environment": describe_machine(),
+    }
+
+
+def render(record: Mapping[str, Any]) -> str:
+    """The record as Markdown: median over seeds with the whole range; published rows in italics."""
+    columns = list(record["rows"][0]["columns"])
+    head = ["", "parameters", "updates", "CPU s", *columns]
+    lines = [head, ["---"] * len(head)]
+    for row in record["rows"]:
+        cells = [
+            f"{median(values):.4g} [{min(values):.4g}, {max(values):.4g}]"
+            for values in row["columns"].values()
+        ]
+        updates, spent = median(row["updates"]), median(row["train_cpu_s"])
+        lines.append([row["label"], f"{row['parameters']:,}", f"{updates:.0f}", f"{spent:.0f}"])
+        lines[-1] += cells
+    for kind in ("published", "constants"):
+        for label, values in record[kind].items():
+            known = [f"{values[c]:.4g}" if c in values else "" for c in columns]
+            name = f"_{label}, published_" if kind == "published" else f"_{label}_"
+            lines.append([name, "", "", "", *known])
+    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    seeds = len(record["seeds"])
+    notes = [f"Median and range over {seeds} seeds; {record['form']} form.", *record["notes"]]
+    if record["source"]:
+        notes.append(f"Published: {record['source']}.")
+    return text + "\n\n" + "\n".join(notes)
+
+
+def draw(record: Mapping[str, Any], path: Path) -> None:
+    """Error against shift: one line per contestant through its medians, a band over its range."""
+    import matplotlib.pyplot as plt
+
+    columns = list(record["rows"][0]["columns"])
+    figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
+    for row in record["rows"]:
+        values = [row["columns"][column] for column in columns]
+        axes.plot(columns, [median(v) for v in values], marker="o", label=row["label"])
+        axes.fill_between(columns, [min(v) for v in values], [max(v) for v in values], alpha=0.15)
+    for label, known in {**record["published"], **record["constants"]}.items():
+        shown = [column for column in columns if column in known]
+        axes.plot(shown, [known[column] for column in shown], "--", lw=1, label=label)
+    if all(v > 0 for row in record["rows"] for vs in row["columns"].values() for v in vs):
+        axes.set_yscale("log")
+    axes.set_title(f"{record['table']} ({record['form']}): error against shift")
+    axes.legend(fontsize="x-small")
+    axes.tick_params(axis="x", labelrotation=30)
+    figure.savefig(path)
+    plt.close(figure)

@@ -1,0 +1,88 @@
+"""The sequence tables: what they compare with, that a stopped run goes on, and how they render."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from s2lab.reproduce import REPRODUCTIONS, run_reproduction
+from s2lab.reproduce import sequence_table as st
+
+TABLES = ("adding", "copying", "arithmetic", "balls", "digits")
+
+
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("quick", [True, False])
+def test_every_table_has_contestants_and_fresh_data_per_update(name: str, quick: bool) -> None:
+    table = st.table_of(name, quick)
+    assert name in REPRODUCTIONS
+    assert "rims" in "".join(table.contestants) or name == "arithmetic"
+    first, again, later = table.batches(0, 3), table.batches(0, 3), table.batches(0, 4)
+    assert (first.inputs == again.inputs).all()
+    assert (first.inputs != later.inputs).any()
+    assert (first.inputs != table.batches(1, 3).inputs).any()
+
+
+def test_published_figures_are_those_of_the_papers() -> None:
+    adding = st.table_of("adding", False).published
+    assert adding["rims"]["10 addends"] == 0.8904
+    assert adding["scoff"]["10 addends"] == 0.0539
+    assert adding["lstm"]["2 addends"] == 0.8731
+    assert st.table_of("copying", False).published["lstm"]["blank 200"] == 4.32
+    assert st.table_of("copying", False).constants["chance"]["blank 200"] == pytest.approx(
+        2.079, abs=1e-3
+    )
+    assert st.table_of("digits", False).published == {}, "no MNIST figure beside other digits"
+
+
+def two_contestants(quick: bool) -> st.Table:
+    from s2lab.agents.sequence_model import SequenceConfig, score
+    from s2lab.envs.sequences.adding import adding
+
+    validation = [adding(st.validation_rng(), 16, 6, (2,))]
+    return st.Table(
+        name="adding",
+        contestants={
+            "sum": SequenceConfig("accumulator", updates=4, validate_every=2),
+            "none": SequenceConfig("none", updates=4, validate_every=2),
+        },
+        batches=lambda seed, update: adding(st.training_rng(seed, update), 8, 6, (2,)),
+        validation=lambda: validation,
+        measure=lambda model: {"error": score(model, "squared", validation).loss},
+        published={"sum": {"error": 0.5}},
+    )
+
+
+def test_a_table_is_measured_once_recorded_and_rendered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("s2lab.reproduce.adding.table_for", two_contestants)
+    calls: list[Any] = []
+
+    class Here:
+        """Runs jobs in this process, where the table is the small one."""
+
+        def __init__(self, *_: Any) -> None: ...
+        def __enter__(self) -> "Here":
+            return self
+
+        def __exit__(self, *_: Any) -> None: ...
+        def map(self, run: Any, jobs: list[Any]) -> Any:
+            calls.extend(jobs)
+            return map(run, jobs)
+
+    monkeypatch.setattr(st, "ProcessPoolExecutor", Here)
+    assert run_reproduction("adding", quick=False, seeds=(0, 1)) == 0
+    assert len(calls) == 4
+    record = json.loads(Path("runs/records/adding.json").read_text())
+    assert [row["label"] for row in record["rows"]] == ["sum", "none"]
+    assert len(record["rows"][0]["columns"]["error"]) == 2
+    text = st.render(record)
+    assert "_sum, published_" in text
+    assert "| none | 2 |" in text  # two weights, no bias
+    assert "error" in capsys.readouterr().out
+    assert Path("runs/records/adding.svg").exists()
+    assert run_reproduction("adding", quick=False, seeds=(0, 1)) == 0
+    assert len(calls) == 4, "what is measured is not measured again"
