@@ -1,0 +1,143 @@
+"""`s2lab bench cores`: time and memory of cores, forward and backward, on one thread.
+
+Peers: a dense-masked RIM as usually published (`dense_rims.py`), torch's own nn.LSTM, the plain
+torch form of the same core, and cores among each other. Every ratio is peer / ours: above 1 is ours
+ahead. Two cores that are compared get the same inputs and batch.
+"""
+
+import multiprocessing
+import resource
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+import torch
+from torch import nn
+
+from s2lab.agents.cores import make_core
+from s2lab.bench.dense_rims import DenseMaskedRIMs
+from s2lab.bench.harness import Row, duel, in_turns
+
+Work = Callable[[], object]
+LARGE: dict[str, Any] = {"module_count": 6, "module_size": 100, "active_count": 4}
+SMALL: dict[str, Any] = {"module_count": 6, "module_size": 32, "active_count": 4}
+LARGE_INPUT, SMALL_INPUT = 10, 64  # copying's symbols; the features of an encoder
+
+
+def core_work(name: str, steps: int, rows: int, inputs: int, options: dict[str, Any]) -> Work:
+    """One forward and backward pass of a core over [T, B, I]."""
+    core = make_core(name, inputs, options)
+    x = torch.randn(steps, rows, inputs, requires_grad=True)
+    state, reset = core.initial_state(rows), torch.zeros(steps, rows, dtype=torch.bool)
+    return lambda: torch.autograd.backward(core(x, state, reset)[0].sum())
+
+
+def acting_work(name: str, rows: int, inputs: int, options: dict[str, Any]) -> Work:
+    """One step without gradient, as when an agent acts."""
+    core = make_core(name, inputs, options)
+    x = torch.randn(1, rows, inputs)
+    state, reset = core.initial_state(rows), torch.zeros(1, rows, dtype=torch.bool)
+
+    def act() -> None:
+        with torch.no_grad():
+            core(x, state, reset)
+
+    return act
+
+
+def torch_work(module: nn.Module, steps: int, rows: int, inputs: int) -> Work:
+    """One forward and backward pass of nn.LSTM or the dense-masked RIMs."""
+    x = torch.randn(steps, rows, inputs, requires_grad=True)
+
+    def run() -> None:
+        found = module(x)
+        torch.autograd.backward((found[0] if isinstance(found, tuple) else found).sum())
+
+    return run
+
+
+def large(steps: int, runs: int) -> list[Row]:
+    """600 units in 6 modules, B = 64, the width of the papers' supervised experiments."""
+    rows = 64
+    rims = core_work("rims", steps, rows, LARGE_INPUT, LARGE)
+    dense = torch_work(DenseMaskedRIMs(LARGE_INPUT, 6, 100, 4), steps, rows, LARGE_INPUT)
+    lstm = torch_work(nn.LSTM(LARGE_INPUT, 600), steps, rows, LARGE_INPUT)
+    size = f"600/6, B {rows}, T {steps}"
+    found = [
+        duel(f"rims {size}", rims, "dense-masked RIMs", dense, runs),
+        duel(f"rims {size}", rims, "nn.LSTM 600", lstm, runs),
+    ]
+    for name in ("workspace", "scoff"):
+        work = core_work(name, steps, rows, LARGE_INPUT, LARGE)
+        found.append(duel(f"{name} {size}", work, "rims", rims, runs))
+    return found
+
+
+def small(steps: int, runs: int) -> list[Row]:
+    """6 modules of 32 units, the size used in reinforcement learning."""
+    found = []
+    for rows in (64, 256):
+        size = f"6x32, B {rows}, T {steps}"
+        lstm = torch_work(nn.LSTM(SMALL_INPUT, 128), steps, rows, SMALL_INPUT)
+        rims = core_work("rims", steps, rows, SMALL_INPUT, SMALL)
+        found.append(duel(f"rims {size}", rims, "nn.LSTM 128", lstm, runs))
+        for name in ("rims", "workspace", "scoff"):
+            fused = core_work(name, steps, rows, SMALL_INPUT, SMALL)
+            plain = core_work(name, steps, rows, SMALL_INPUT, SMALL | {"kernel": "torch"})
+            found.append(duel(f"{name} {size}", fused, "plain torch", plain, runs))
+        act = acting_work("rims", rows, SMALL_INPUT, SMALL)
+        plain = acting_work("rims", rows, SMALL_INPUT, SMALL | {"kernel": "torch"})
+        found.append(duel(f"rims acting, 6x32, B {rows}", act, "plain torch", plain, runs))
+    return found
+
+
+def scaling(runs: int) -> list[Row]:
+    """Microseconds per step of RIMs against B, T and K."""
+    shapes = [(20, rows, 6) for rows in (1, 16, 64, 256)]
+    shapes += [(steps, 64, 6) for steps in (5, 80)] + [(20, 64, count) for count in (1, 4, 12)]
+    works = [
+        core_work(
+            "rims",
+            steps,
+            rows,
+            SMALL_INPUT,
+            SMALL | {"module_count": k, "active_count": -(-k // 2)},
+        )
+        for steps, rows, k in shapes
+    ]
+    times = in_turns(works, runs)
+    return [
+        Row(f"rims {k}x32, B {rows}, T {steps}, per step", s / steps * 1e6, "us", runs=runs)
+        for (steps, rows, k), s in zip(shapes, times, strict=True)
+    ]
+
+
+def memory() -> list[Row]:
+    """Peak memory that one forward and backward pass adds, in a fresh process each."""
+    shapes = [(20, 64, 6), (80, 64, 6), (20, 256, 6), (20, 64, 12)]
+    found = []
+    for steps, rows, count in shapes:
+        options = SMALL | {"module_count": count, "active_count": count // 2}
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            peak = pool.submit(added_mib, "rims", steps, rows, SMALL_INPUT, options).result()
+        found.append(Row(f"rims {count}x32, B {rows}, T {steps}, peak memory", peak, "MiB"))
+    return found
+
+
+def added_mib(name: str, steps: int, rows: int, inputs: int, options: dict[str, Any]) -> float:
+    """Growth of this process's peak memory over one pass, after one small pass."""
+    torch.set_num_threads(1)
+    core_work(name, 2, 2, inputs, options)()
+    work = core_work(name, steps, rows, inputs, options)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    work()
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+
+
+def bench(*, quick: bool = False) -> Sequence[Row]:
+    """All rows; `quick` takes shorter sequences and fewer repetitions."""
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    runs = 3 if quick else 7
+    found = large(10 if quick else 50, runs) + small(20, runs)
+    return found if quick else found + scaling(runs) + memory()
