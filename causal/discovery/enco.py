@@ -14,7 +14,8 @@ from torch import Tensor
 
 from s2lab.causal.data import InterventionalData
 from s2lab.causal.discovery.acyclic import strongest_acyclic
-from s2lab.causal.discovery.estimator import GraphEstimator, check_known_targets
+from s2lab.causal.discovery.estimator import check_known_targets
+from s2lab.causal.discovery.fitted import GraphEstimator
 from s2lab.causal.discovery.masked_networks import (
     MaskedNetworks,
     check_categorical,
@@ -100,9 +101,8 @@ class EncoDiscovery(GraphEstimator):
         self.gamma_, self.theta_ = search.gamma.cpu().numpy(), search.theta.cpu().numpy()
         chance = search.probabilities().cpu().numpy().astype(np.float64)  # [V, V]
         np.fill_diagonal(chance, 0.0)
-        self.edge_probabilities_ = chance
         arrows = strongest_acyclic(chance, (self.gamma_ > 0) & (self.theta_ > 0))
-        self._keep(CausalGraph(data.variables, arrows), data.regimes)
+        self.store(CausalGraph(data.variables, arrows), None, data.regimes, chance)
         return self
 
 

@@ -30,13 +30,17 @@ class GraphEstimator(BaseEstimator):  # type: ignore[misc]  # sklearn has no typ
     def store(
         self,
         graph: CausalGraph,
-        score: float,
+        score: float | None,
         targets: Iterable[Sequence[str]],
         edge_probabilities: NDArray[np.float64] | None,
     ) -> None:
-        """Set the attributes of a fitted learner; `targets` are the sets that can orient edges."""
+        """Set the attributes of a fitted learner; `targets` are the sets that can orient edges.
+
+        A learner without a score or edge probabilities passes None and has no such attribute.
+        """
         self.graph_ = graph
-        self.score_ = float(score)
+        if score is not None:
+            self.score_ = float(score)
         self.interventional_cpdag_ = interventional_cpdag(graph, targets)
         self.adjacency_matrix_ = adjacency_frame(graph)
         self.n_features_in_ = len(graph.variables)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2lab.causal.data import ContinuousData
-from s2lab.causal.discovery.estimator import GraphEstimator, check_known_targets
+from s2lab.causal.discovery.estimator import RealGraphEstimator, check_known_targets
 from s2lab.causal.discovery.gies_operators import (
     bound_inserts,
     member_of_class,
@@ -35,7 +35,7 @@ LEAST_GAIN = 1e-3
 PHASES = ("forward", "backward", "turning")
 
 
-class GiesDiscovery(GraphEstimator):
+class GiesDiscovery(RealGraphEstimator):
     """The interventional equivalence class that greedy search finds under a Gaussian BIC score.
 
     Parameters: `penalty`, the score's price of an edge in nats, None for BIC's log(rows) / 2;
@@ -71,8 +71,8 @@ class GiesDiscovery(GraphEstimator):
         search = Search(covariances, rows, float(penalty), data.targeted)
         search.run(self.max_seconds)
         arrows = member_of_class(search.graph, np.zeros(0, np.int64))
-        self._keep(CausalGraph(data.variables, arrows), data.regimes)
-        self.score_ = graph_score(covariances, rows, float(penalty), arrows)
+        score = graph_score(covariances, rows, float(penalty), arrows)
+        self.store(CausalGraph(data.variables, arrows), score, data.regimes, None)
         self.steps_ = search.steps
         return self
 

@@ -60,6 +60,13 @@ DISCOVERERS: dict[str, DiscovererEntry] = {
         "SDI: beliefs about edges, soft interventions, targets known or guessed",
         True,
     ),
+    "notears": DiscovererEntry(
+        "discovery.notears",
+        "NotearsDiscovery",
+        "NOTEARS: sparse linear regressions made acyclic, real numbers of comparable scale",
+        True,
+        real=True,
+    ),
     "pc": DiscovererEntry("pgmpy_bridge", "pgmpy_pc", "pgmpy's PC, observational rows only", False),
     "ges": DiscovererEntry(
         "pgmpy_bridge", "pgmpy_ges", "pgmpy's GES, observational rows only", False

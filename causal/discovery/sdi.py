@@ -15,7 +15,8 @@ from torch import Tensor
 
 from s2lab.causal.data import InterventionalData
 from s2lab.causal.discovery.acyclic import strongest_acyclic
-from s2lab.causal.discovery.estimator import GraphEstimator, check_one_world
+from s2lab.causal.discovery.estimator import check_one_world
+from s2lab.causal.discovery.fitted import GraphEstimator
 from s2lab.causal.discovery.masked_networks import (
     MaskedNetworks,
     check_categorical,
@@ -108,7 +109,6 @@ class SdiDiscovery(GraphEstimator):
             search = SdiSearch(self, data, device)
             self.steps_ = search.run()
         chance = torch.sigmoid(search.gamma).cpu().numpy().astype(np.float64)  # [V, V]
-        self.edge_probabilities_ = chance
         arrows = strongest_acyclic(chance, chance > 0.5)
         self.intervention_targets_ = {
             data.regimes[regime][0]: data.variables[guess]
@@ -118,7 +118,7 @@ class SdiDiscovery(GraphEstimator):
             (data.variables[search.guesses[r]],) if r in search.guesses else known_part(regime)
             for r, regime in enumerate(data.regimes)
         ]
-        self._keep(CausalGraph(data.variables, arrows), regimes)
+        self.store(CausalGraph(data.variables, arrows), None, regimes, chance)
         return self
 
 
