@@ -8,12 +8,14 @@ from torch import Tensor
 
 from s2lab.agents.cores.contract import State
 from s2lab.agents.cores.fused.schema_stage import SchemaStage
-from s2lab.agents.cores.fused.sequence import CellStage, FusedSequence, Plan, Pool
+from s2lab.agents.cores.fused.sequence import CellStage, FusedSequence, Plan, Pool, TalkStage
 from s2lab.agents.cores.fused.stages import LSTMStage, PairwiseStage, Parts, Sizes
+from s2lab.agents.cores.fused.workspace_stage import WorkspaceStage
 from s2lab.agents.cores.lstm_modules import LSTMModules
 from s2lab.agents.cores.modular import ModularCore
 from s2lab.agents.cores.pairwise import PairwiseCommunication
 from s2lab.agents.cores.schemata import CHOICE_SIZE, Schemata
+from s2lab.agents.cores.shared_workspace import SharedWorkspace
 
 
 def plan_of(core: ModularCore, inputs: Tensor) -> tuple[Plan, Parts] | None:
@@ -33,10 +35,20 @@ def plan_of(core: ModularCore, inputs: Tensor) -> tuple[Plan, Parts] | None:
     else:
         return None
     theirs: Parts = ()
-    make_talk = None
+    make_talk: Callable[[Sizes, Tensor], TalkStage] | None = None
+    memory = len(talk.initial_memory()) if talk is not None else 0
     if isinstance(talk, PairwiseCommunication):
         theirs = (talk.query_key_value,)
         make_talk = partial(PairwiseStage, heads=talk.heads, size=talk.message_size)
+    elif isinstance(talk, SharedWorkspace):
+        theirs = workspace_parameters(talk)
+        make_talk = partial(
+            WorkspaceStage,
+            heads=talk.heads,
+            size=talk.message_size,
+            slots=talk.slots,
+            writers=talk.writers or cells.module_count,
+        )
     elif talk is not None:
         return None
     sizes = Sizes(
@@ -48,7 +60,7 @@ def plan_of(core: ModularCore, inputs: Tensor) -> tuple[Plan, Parts] | None:
         key=cells.key_size,
     )
     update = () if talk is None else (core.gate.project.weight, core.gate.project.bias)
-    plan = Plan(sizes, cells.parts, 0, make_cell, len(own), make_talk, len(theirs))
+    plan = Plan(sizes, cells.parts, memory, make_cell, len(own), make_talk, len(theirs))
     return plan, (*own, *theirs, *update)
 
 
@@ -79,6 +91,25 @@ def schema_parameters(cells: Schemata, inputs: Tensor) -> Parts:
         cells.choice_read,
         cells.choice_write,
         cells.gumbel(inputs).permute(0, 3, 2, 1).flatten(2).contiguous(),
+    )
+
+
+def workspace_parameters(talk: SharedWorkspace) -> Parts:
+    """Write, think, gate and read; the four of the layer norms are last."""
+    return (
+        talk.write_query.weight,
+        talk.write_key_value.weight,
+        talk.think.weight,
+        talk.think.bias,
+        talk.gate.from_memory.weight,
+        talk.gate.from_memory.bias,
+        talk.gate.from_inputs.weight,
+        talk.read_query,
+        talk.read_key_value.weight,
+        talk.after_write.weight,
+        talk.after_write.bias,
+        talk.after_think.weight,
+        talk.after_think.bias,
     )
 
 
