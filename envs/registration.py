@@ -1,6 +1,7 @@
 """World ids and what they stand for; importing this registers them with gymnasium.
 
-`MiniGrid-X` is registered as `s2lab/MiniGrid-X`, because minigrid itself owns the bare id.
+`MiniGrid-X` is registered as `s2lab/MiniGrid-X`, because minigrid itself owns the bare id. All 76
+`MiniGrid-` worlds of minigrid 3.2.0 that can be made are here; `ELSEWHERE` names the other six.
 """
 
 from difflib import get_close_matches
@@ -18,6 +19,14 @@ WORLDS: dict[str, tuple[Family, Level]] = {
     for world_id, level in family.levels.items()
 }
 
+# Ids without a world here, by their beginning, and why.
+ELSEWHERE = {
+    "MiniGrid-WFC-": (
+        "minigrid 3.2.0 was released without the pattern images that these worlds are learned from "
+        "(patterns/*.png beside minigrid/envs/wfc/config.py), so that they do not run there either"
+    )
+}
+
 
 def find_world(world_id: str) -> tuple[Family, Level]:
     """The family and level of a world id, with or without `s2lab/` before it.
@@ -26,6 +35,9 @@ def find_world(world_id: str) -> tuple[Family, Level]:
         ValueError: there is no such world here.
     """
     bare = world_id.removeprefix(f"{NAMESPACE}/")
+    for beginning, reason in ELSEWHERE.items():
+        if bare.startswith(beginning):
+            raise ValueError(f"{world_id!r} is left to the minigrid package: {reason}")
     if bare not in WORLDS:
         nearest = get_close_matches(bare, WORLDS, n=1, cutoff=0.0)
         raise ValueError(

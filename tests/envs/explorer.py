@@ -95,7 +95,8 @@ class Explorer:
             return TOGGLE
         if env.mission.startswith("go to") and self._random.random() < 0.5:
             return DONE
-        if thing.type == "box" and self._random.random() < 0.5:
+        wanted = f"{thing.color} {thing.type}" in env.mission
+        if thing.type == "box" and self._random.random() < (0.1 if wanted else 0.5):
             return TOGGLE
         if env.carrying is not None:
             self._laying_down = True

@@ -12,11 +12,15 @@ from s2lab.envs.grid.levels import (
     gotoobject,
     keycorridor,
     lavagap,
+    lockedroom,
     memory,
     multiroom,
     obstacles,
+    obstructedmaze,
+    playground,
     putnear,
     redbluedoors,
+    unlock,
 )
 
 FAMILIES: dict[str, Family] = {
@@ -32,10 +36,14 @@ FAMILIES: dict[str, Family] = {
         gotoobject,
         keycorridor,
         lavagap,
+        lockedroom,
         memory,
         multiroom,
         obstacles,
+        obstructedmaze,
+        playground,
         putnear,
         redbluedoors,
+        unlock,
     )
 }
