@@ -1,4 +1,4 @@
-"""Six rooms off a hallway; the goal's is locked, its key in another (minigrid/envs/lockedroom.py)."""
+"""Six rooms off a hallway, one with the goal and locked (minigrid/envs/lockedroom.py)."""
 
 from s2lab.envs.grid import random
 from s2lab.envs.grid.cells import CLOSED, GOAL_CELL, KEY, LOCKED, WALL_CELL, door, thing

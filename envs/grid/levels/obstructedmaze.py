@@ -1,9 +1,9 @@
 """A ball behind locked doors, which balls block and whose keys boxes may hide.
 
 Follows minigrid/envs/obstructedmaze.py (`-v0`) and obstructedmaze_v1.py (`-v1`). In `-v0` the key
-of a side room's first door is there before the ball that blocks its second one, and a ball put onto
-it, or onto the box that hides it, takes it out of the world: such a maze may have no solution. `-v1`
-puts the keys last.
+for a side room's first door is there before the ball that blocks its second one, and a ball that is
+put onto the key, or onto its box, takes it out of the world: such a maze may have no solution. In
+`-v1` the keys come last.
 """
 
 from typing import Any
@@ -39,7 +39,14 @@ def _draw_colors(worlds: Worlds, n: int) -> Any:
 
 @pure
 def _add_locked_door(
-    worlds: Worlds, rules: Rules, tables: Tables, n: int, column: int, row: int, wall: int, color: int
+    worlds: Worlds,
+    rules: Rules,
+    tables: Tables,
+    n: int,
+    column: int,
+    row: int,
+    wall: int,
+    color: int,
 ) -> None:
     """Lock a wall's door and put a ball right before it, whatever is there, if this maze does."""
     rooms.add_door(worlds, tables, n, column, row, wall, color, 1)
