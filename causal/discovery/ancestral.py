@@ -8,6 +8,7 @@ the order got wrong.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,8 +32,8 @@ PROVEN = 8.0
 SMALL = 30
 """Up to so many variables every predecessor is a candidate, not only those with an effect."""
 
-RESTARTED = 60
-"""Up to so many variables the local search is restarted where directions are open."""
+RESTARTED = 1_000_000
+"""Up to so many cells of data the local search is restarted where directions are open."""
 
 EFFECT = 3.0
 """-log10 p of an effect that makes a candidate beyond that."""
@@ -107,17 +108,16 @@ class AncestralDiscovery(GraphEstimator):
             rows, ScoreOptions(float(self.equivalent_sample_size), penalty, float(self.alpha))
         )
         effects = measure_effects(rows)
-        ordered = self._parents_in_order(scores, effects, deadline)
-        climber = Climber(
-            scores.score,
-            ordered,
-            lambda child, held: new_parents(scores, effects, child, held),
-            effects.surprise < PROVEN,
-            deadline,
-        )
-        climber.climb()
+        climber = self._climbed(scores, effects, deadline)
+        if rows.unknown.any():
+            guessed = guess_targets(rows, scores, climber.parents)
+            told = FamilyScores(guessed, scores.options)
+            climber = self._climbed(told, measure_effects(guessed), deadline)
+            scores.additive = told.additive
+            climber.score = scores.score
+            climber.climb()
         parents, total = climber.parents, climber.total()
-        if effects.partial and variables <= RESTARTED:
+        if (effects.partial or rows.unknown.any()) and rows.rows * variables < RESTARTED:
             rng = np.random.default_rng(self.seed)
             parents, total = climber.restarted(self.restarts, rng)
         matrix = as_matrix(parents)
@@ -143,6 +143,18 @@ class AncestralDiscovery(GraphEstimator):
         self.store(graph, total, data.regimes, probabilities)
         self.finished_ = time.monotonic() < deadline
         return self
+
+    def _climbed(self, scores: FamilyScores, effects: Effects, deadline: float) -> Climber:
+        """Parents in the order of effects, then hill climbing."""
+        climber = Climber(
+            scores.score,
+            self._parents_in_order(scores, effects, deadline),
+            lambda child, held: new_parents(scores, effects, child, held),
+            effects.surprise < PROVEN,
+            deadline,
+        )
+        climber.climb()
+        return climber
 
     def _parents_in_order(
         self, scores: FamilyScores, effects: Effects, deadline: float
@@ -226,6 +238,16 @@ def single_edge_probabilities(
             gain = here - scores.score(child, tuple(q for q in held if q != p))
             probabilities[p, child] = 1 / (1 + np.exp(-np.clip(gain, -50, 50)))
     return probabilities
+
+
+def guess_targets(rows: Environments, scores: FamilyScores, parents: list[Family]) -> Environments:
+    """The rows with the targets that a graph makes likely, as if they were known."""
+    targeted, unknown = rows.targeted.copy(), rows.unknown.copy()
+    for child, held in enumerate(parents):
+        _, roles = scores.of_kind(scores.additive[child], child, held)
+        targeted[:, child] |= rows.unknown & (roles == SEPARATE)
+    unknown &= ~targeted.any(axis=1)
+    return replace(rows, targeted=targeted, unknown=unknown)
 
 
 def decided_targets(

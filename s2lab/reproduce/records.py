@@ -1,0 +1,60 @@
+"""Measured results on disk: settings, seeds, figures, versions, machine. Knows no experiment."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from s2lab import durable
+from s2lab.errors import UserError
+from s2lab.machine import describe_machine
+
+FORMAT = 1
+FOLDER = Path("runs/records")
+"""Where records are kept, below the folder the command runs in."""
+
+
+def write_record(
+    name: str,
+    config: Mapping[str, Any],
+    seeds: Sequence[int],
+    rows: Sequence[Mapping[str, Any]],
+    folder: Path = FOLDER,
+) -> Path:
+    """Write `<name>.json` beside and rename it; returns its path. Raises `UserError`."""
+    record = {
+        "format": FORMAT,
+        "name": name,
+        "config": dict(config),
+        "seeds": list(seeds),
+        "rows": [dict(row) for row in rows],
+        "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "machine": describe_machine() | {"hostname": None, "command": None},
+    }
+    path = folder / f"{name}.json"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        durable.replace(path, (json.dumps(record, indent=1) + "\n").encode())
+    except OSError as error:
+        raise durable.cannot_write(path, error, "run it where runs/records can be made") from None
+    return path
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Read a record. Raises `UserError` on a missing, broken or newer file."""
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not a readable record: {error}") from None
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        raise UserError(f"{path}: not a record of format {FORMAT}; measure it again")
+    return record
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Return a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)

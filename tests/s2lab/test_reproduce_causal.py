@@ -1,0 +1,81 @@
+"""The causal reproductions in a reduced form, and the records behind their tables."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from s2lab.causal.families import make_family
+from s2lab.causal.scm import StructuralCausalModel
+from s2lab.errors import UserError
+from s2lab.reproduce import enco_25, sdi_table1, sdi_table2
+from s2lab.reproduce.records import markdown, read_record, write_record
+from s2lab.reproduce.recovery import soft_worlds, target_accuracy
+
+
+def test_the_first_table_has_no_mistakes_in_its_small_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sdi_table1, "COLUMNS", (("asia", 8), ("sachs", 11), ("collider", 8)))
+    assert sdi_table1.reproduce(quick=True, seeds=[0]) == 0
+    record = read_record(tmp_path / "runs/records/sdi-table1-quick.json")
+    assert {row["graph"] for row in record["rows"]} == {"asia", "sachs", "collider"}
+    assert all(row["shd"] == 0 for row in record["rows"] if not row["unknown"] and row["worlds"])
+    printed = capsys.readouterr().out
+    assert "| SDI (Ke et al. 2020) | 0 | 6 | 0 |" in printed
+    assert "Unknown targets: the target set is exactly right in" in printed
+
+
+def test_recovered_graphs_predict_unseen_interventions_as_the_true_ones_do() -> None:
+    for name in sdi_table2.GRAPHS:
+        gaps = [sdi_table2.measure(name, seed)["gap"] for seed in range(5)]
+        assert abs(np.mean(gaps)) < sdi_table2.TOLERANCE
+
+
+def test_encos_data_of_a_collider_gives_no_mistake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(enco_25, "FAMILIES", ("collider", "jungle"))
+    assert enco_25.reproduce(quick=True, seeds=[0]) == 0
+    text = enco_25.table(tmp_path / "runs/records/enco-25-quick.json")
+    assert text.splitlines()[-2] == "| ancestral, 8 | 0 | 0 |"
+
+
+def test_a_change_of_mechanism_is_its_mean_divergence() -> None:
+    scm = StructuralCausalModel.random_tables(make_family("chain", 2), np.random.default_rng(0), 2)
+    many = soft_worlds(scm, 1, 10, 4000, np.random.default_rng(1))
+    rows = many.data.codes[many.data.regime_of_row == 1][:, 0]  # [n]
+    rng = np.random.default_rng(1)
+    scm.sample(10, rng)
+    old = scm.mechanisms[0].probabilities  # type: ignore[attr-defined]  # a table
+    new = scm.redrawn(rng, ["X0"]).mechanisms[0].probabilities  # type: ignore[attr-defined]
+    assert np.bincount(rows, minlength=2) / 4000 == pytest.approx(new, abs=0.03)
+    assert many.change[0, 0] == pytest.approx(float((new * np.log(new / old)).sum()))
+
+
+def test_accuracy_counts_exact_sets_and_true_changes() -> None:
+    scm = StructuralCausalModel.random_tables(make_family("chain", 2), np.random.default_rng(0), 2)
+    many = soft_worlds(scm, 1, 10, 10, np.random.default_rng(1))
+    hidden = many.data.hide_targets()
+    change = np.array([[0.2, 0.01]])
+    found = {"?1": ("X0",), "?2": ("X0", "X1")}
+    assert target_accuracy(found, hidden, many.data, change) == {
+        "targets_right": 0.5,
+        "targets_right_changed": 1.0,
+        "environments_changed": 1,
+        "environments": 2,
+    }
+
+
+def test_a_record_survives_and_a_broken_one_is_refused(tmp_path: Path) -> None:
+    path = write_record("x", {"a": 1}, [0, 1], [{"shd": 0}], tmp_path)
+    record = read_record(path)
+    assert (record["config"], record["seeds"], record["rows"]) == ({"a": 1}, [0, 1], [{"shd": 0}])
+    assert record["machine"]["versions"]["numpy"]
+    path.write_text(json.dumps({"format": 7}))
+    with pytest.raises(UserError, match="not a record of format 1"):
+        read_record(path)
+    assert markdown(["a", "b"], [[1, "x"]]) == "| a | b |\n| --- | --- |\n| 1 | x |"
