@@ -8,6 +8,10 @@ from numpy.typing import NDArray
 from s2lab.causal.data import InterventionalData
 from s2lab.causal.errors import InputError
 from s2lab.causal.graph import CausalGraph
+from s2lab.causal.network import DiscreteNetwork
+
+MOST_CELLS = 1_000_000
+"""Of one conditional table."""
 
 
 def interventional_log_likelihood(
@@ -61,3 +65,32 @@ def lookup(
         return np.zeros(len(wanted))
     at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
     return np.where(keys[at] == wanted, values[at], 0.0).astype(np.float64)
+
+
+def fit_network(
+    graph: CausalGraph, data: InterventionalData, equivalent_sample_size: float = 1.0
+) -> DiscreteNetwork:
+    """Return the graph with tables: posterior means under BDeu's prior.
+
+    Rows that target a variable teach its table nothing. State names are the data's, as text. Raises
+    `InputError` on a prior of 0 or less and on a table of more than a million cells.
+    """
+    if not equivalent_sample_size > 0:
+        raise InputError(f"equivalent_sample_size is {equivalent_sample_size}; it must be above 0")
+    ordered = graph.reordered(data.variables)
+    tables = []
+    for node, name in enumerate(data.variables):
+        family = [*np.flatnonzero(ordered.parent_to_child[:, node]).tolist(), node]
+        sizes = [int(k) for k in data.cardinalities[family]]
+        cells = int(np.prod(sizes, dtype=object))
+        if cells > MOST_CELLS:
+            raise InputError(
+                f"the table of {name!r} with {len(family) - 1} parents has {cells} cells, at most "
+                f"{MOST_CELLS} are written; limit the parents or write the graph alone"
+            )
+        rows = data.codes[~data.targeted[data.regime_of_row, node]][:, family].astype(np.int64)
+        counts = np.bincount(np.ravel_multi_index(tuple(rows.T), sizes), minlength=cells)
+        table = (counts + equivalent_sample_size / cells).reshape(sizes)  # [K_parents..., K]
+        tables.append(table / table.sum(axis=-1, keepdims=True))
+    states = tuple(tuple(str(value) for value in values) for values in data.states)
+    return DiscreteNetwork(ordered, states, tuple(tables))

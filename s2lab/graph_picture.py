@@ -7,7 +7,7 @@ It has no ids and no links: any number of pictures can stand in one HTML page.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Protocol
@@ -20,6 +20,8 @@ TOP = 74.0
 PANEL_GAP = 56.0
 LEGEND_HEIGHT = 58.0
 LONGEST_LABEL = 18
+THIN, THICK = 0.6, 3.6
+"""Widths of edges of probability 0 and 1."""
 GREY = "#7d8590"
 PILL = "#3b5b7a"
 FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
@@ -56,12 +58,18 @@ STROKES = {
 }
 
 
-def graph_svg(true: NamedGraph | None, recovered: NamedGraph) -> str:
+def graph_svg(
+    true: NamedGraph | None,
+    recovered: NamedGraph,
+    probabilities: Mapping[Edge, float] | None = None,
+) -> str:
     """Return SVG text: the true graph beside the recovered one with the same positions.
 
     In the recovered panel correct edges are grey, missing ones dashed amber, extra ones red and
     reversed ones violet, drawn as recovered; a legend counts them. Without a truth, one panel.
+    Recovered edges are as wide as they are probable, where probabilities are given.
     """
+    chances = probabilities or {}
     names = recovered.variables if true is None else true.variables
     widths = {name: max(46.0, 7.6 * len(short(name)) + 22) for name in names}
     backbone = recovered.edges if true is None else true.edges
@@ -72,13 +80,13 @@ def graph_svg(true: NamedGraph | None, recovered: NamedGraph) -> str:
     parts: list[str] = []
     if true is None:
         title = f"Recovered graph: {count_edges(backbone)}"
-        parts += panel(title, layout, widths, [(e, "correct") for e in backbone], inset)
+        parts += panel(title, layout, widths, [(e, "correct") for e in backbone], inset, chances)
     else:
         drawn = [(e, "correct") for e in true.edges]
-        parts += panel(f"True graph: {count_edges(true.edges)}", layout, widths, drawn, inset)
+        parts += panel(f"True graph: {count_edges(true.edges)}", layout, widths, drawn, inset, {})
         wrong = sum(kind != "correct" for _, kind in kinds)
         title = f"Recovered graph: SHD {wrong}"
-        parts += panel(title, layout, widths, kinds, inset + panel_width + PANEL_GAP)
+        parts += panel(title, layout, widths, kinds, inset + panel_width + PANEL_GAP, chances)
     panels = 1 if true is None else 2
     width = 2 * MARGIN + panels * panel_width + (panels - 1) * PANEL_GAP
     height = TOP + layout.height + NODE_HEIGHT + MARGIN
@@ -122,6 +130,7 @@ def panel(
     widths: dict[str, float],
     edges: Sequence[tuple[Edge, str]],
     left: float,
+    chances: Mapping[Edge, float],
 ) -> list[str]:
     """Draw one graph with its title; edges lie under the nodes."""
     parts = [
@@ -129,7 +138,7 @@ def panel(
         f'<text x="{layout.width / 2:.1f}" y="{20 - TOP + 12:.1f}" text-anchor="middle" '
         f'font-size="16" font-weight="600" fill="{GREY}">{escape(title)}</text>',
     ]
-    parts += [arrow(layout, widths, edge, kind) for edge, kind in edges]
+    parts += [arrow(layout, widths, edge, kind, chances.get(edge)) for edge, kind in edges]
     for name, (x, y) in layout.nodes.items():
         left_end, top_end = x - widths[name] / 2, y - NODE_HEIGHT / 2
         parts.append(
@@ -142,8 +151,13 @@ def panel(
     return [*parts, "</g>"]
 
 
-def arrow(layout: Layout, widths: dict[str, float], edge: Edge, kind: str) -> str:
-    """Draw one edge as a smooth curve with its head; edges within a layer bow downwards."""
+def arrow(
+    layout: Layout, widths: dict[str, float], edge: Edge, kind: str, chance: float | None = None
+) -> str:
+    """Draw one edge as a smooth curve with its head; edges within a layer bow downwards.
+
+    A probability sets the width between a thin and a thick line and is told to the pointer.
+    """
     route = layout.route(*edge)
     if route[0][1] == route[-1][1]:
         middle = (route[0][0] + route[-1][0]) / 2
@@ -162,10 +176,13 @@ def arrow(layout: Layout, widths: dict[str, float], edge: Edge, kind: str) -> st
     ]
     head = " ".join(f"{x:.1f},{y:.1f}" for x, y in corners)
     dashes = f' stroke-dasharray="{stroke.dashes}"' if stroke.dashes else ""
+    width, told = stroke.width, kind
+    if chance is not None:
+        width, told = THIN + (THICK - THIN) * chance, f"{kind}, probability {chance:.2f}"
     return (
-        f"<g><title>{escape(edge[0])} → {escape(edge[1])} ({kind})</title>"
+        f"<g><title>{escape(edge[0])} → {escape(edge[1])} ({told})</title>"
         f'<path d="{smooth([*route[:-1], base])}" fill="none" stroke="{stroke.colour}" '
-        f'stroke-width="{stroke.width}"{dashes}/>'
+        f'stroke-width="{width:.4g}"{dashes}/>'
         f'<polygon points="{head}" fill="{stroke.colour}"/></g>'
     )
 

@@ -48,8 +48,8 @@ class SdiDiscovery(GraphEstimator):
 
     After `fit`: `edge_probabilities_` [V, V] parent to child, `causal_graph_` (pgmpy DAG) and
     `adjacency_matrix_`: beliefs above one half, the weakest of every cycle left out;
-    `interventional_cpdag_`; `intervention_targets_`, per unknown label of `targets` the variable
-    that was guessed last; `steps_`, how many steps ran.
+    `interventional_cpdag_`; `intervention_targets_`, per unknown label of `targets` the
+    variable that was guessed last; `steps_`, how many steps ran.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class SdiDiscovery(GraphEstimator):
         chance = torch.sigmoid(search.gamma).cpu().numpy().astype(np.float64)  # [V, V]
         arrows = strongest_acyclic(chance, chance > 0.5)
         self.intervention_targets_ = {
-            data.regimes[regime][0]: data.variables[guess]
+            next(t for t in data.regimes[regime] if t.startswith(UNKNOWN)): (data.variables[guess],)
             for regime, guess in sorted(search.guesses.items())
         }
         regimes = [

@@ -30,7 +30,7 @@ LEARNERS: dict[str, Any] = {
 def exceptions(learner: Any) -> dict[str, str]:
     """What scikit-learn asks for and we do not do, with the reason."""
     if isinstance(learner, GiesDiscovery | NotearsDiscovery):
-        return {"check_dtype_object": "a dictionary in a cell is a ValueError here, not a TypeError"}
+        return {"check_dtype_object": "a dictionary in a cell is a ValueError here, no TypeError"}
     return {"check_estimators_nan_inf": "its real numbers are refused before its NaN is met"}
 
 

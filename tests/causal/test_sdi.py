@@ -89,7 +89,7 @@ def test_a_chain_is_recovered_with_unknown_targets() -> None:
     learner.fit(told.to_frame(), targets=told.targets)
     assert learner.graph_ == graph
     assert np.array_equal(learner.interventional_cpdag_, graph.parent_to_child)
-    assert learner.intervention_targets_ == {"?1": "X0", "?2": "X1", "?3": "X2"}
+    assert learner.intervention_targets_ == {"?1": ("X0",), "?2": ("X1",), "?3": ("X2",)}
 
 
 def test_a_step_keeps_beliefs_in_bounds_and_the_seed_decides() -> None:

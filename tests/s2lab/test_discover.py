@@ -1,14 +1,20 @@
 """From CSV files to a graph, its figures and its picture; what bad input says."""
 
 import json
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
+from s2lab.causal.bif import parse_bif, read_bif
+from s2lab.causal.bif_text import bif_text
 from s2lab.causal.errors import InputError
 from s2lab.causal.graph import CausalGraph
+from s2lab.causal.network import DiscreteNetwork
 from s2lab.causal.networks import load_network
+from s2lab.causal.pgmpy_bridge import from_pgmpy_network
 from s2lab.discover import discover, simulate_csv
 from s2lab.errors import UserError
 from s2lab.graph_layout import lay_out
@@ -69,7 +75,10 @@ probability ( b | a ) { default 0.5, 0.5; }
         ({"data_csv": "nowhere.csv"}, "nowhere.csv: cannot be read"),
         ({"data_csv": "hole.csv"}, "hole.csv line 3, column 'b': empty cell"),
         ({"data_csv": "text.csv"}, "text.csv line 3, column 'b': 'x' is not a number"),
-        ({"data_csv": "real.csv"}, "real.csv: column 'b', row 0: 0.5 is not a category"),
+        (
+            {"data_csv": "real.csv", "method": "exact"},
+            "real.csv: column 'b', row 0: 0.5 is not a category",
+        ),
         ({"data_csv": "one.csv"}, "one.csv: 1 feature"),
         ({"targets_csv": "unknown.csv"}, "unknown.csv line 3, column 't': .*'smoke'"),
         ({"targets_csv": "short.csv"}, "short.csv: 1 targets for 2 data rows"),
@@ -84,6 +93,12 @@ probability ( b | a ) { default 0.5, 0.5; }
         ({"out": "good.csv"}, "good.csv is an input"),
         ({"out": "good.csv/graph.json"}, "cannot write good.csv/graph.json"),
         ({"picture": "graph.json"}, "for the graph and for the picture"),
+        ({"out": "graph.txt"}, r"graph.txt: ending '.txt' names no format; use one of .json, .dot"),
+        ({"exports": ["good.csv"]}, "good.csv is an input"),
+        (
+            {"data_csv": "real.csv", "method": "gies", "exports": ["graph.bif"]},
+            ".bif holds tables of categories, the data is real",
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_nothing_is_written(
@@ -112,6 +127,66 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == files
 
 
+def test_exports_read_back_as_the_same_graph(asia_csv: Path, tmp_path: Path) -> None:
+    import networkx
+    from pgmpy.readwrite import BIFReader, XMLBIFReader
+
+    paths = [tmp_path / f"graph{ending}" for ending in (".bif", ".gml", ".dot", ".xmlbif")]
+    found = discover(asia_csv, method="exact", truth="asia", exports=paths)
+    edges = set(found.recovered.edges)
+    ours = read_bif(paths[0])
+    assert set(ours.graph.edges) == edges
+    assert set(networkx.read_gml(paths[1]).edges) == edges
+    drawn = {tuple(re.findall(r'"(\w+)"', line)) for line in paths[2].read_text().splitlines()}
+    assert {edge for edge in drawn if len(edge) == 2} == edges
+    assert set(found.to_pgmpy().edges()) == edges
+    for model in (
+        BIFReader(string=paths[0].read_text()).get_model(),
+        XMLBIFReader(string=paths[3].read_text()).get_model(),
+    ):
+        theirs = from_pgmpy_network(model)
+        assert theirs.graph.reordered(ours.variables) == ours.graph
+        smoke = ours.graph.index("smoke")
+        at = theirs.graph.index("smoke")
+        first = theirs.states[at].index(ours.states[smoke][0])
+        assert theirs.tables[at][first] == pytest.approx(ours.tables[smoke][0], abs=1e-4)
+
+
+def test_a_bif_file_gives_tables_and_states_back_to_the_last_bits() -> None:
+    network = load_network("sachs")
+    again = parse_bif(bif_text(network))
+    assert (again.graph, again.states) == (network.graph, network.states)
+    for one, other in zip(network.tables, again.tables, strict=True):
+        assert np.allclose(one, other, rtol=0, atol=1e-15)
+    spaced = CausalGraph.from_edges(["a b", "c"], [])
+    with pytest.raises(InputError, match="'a b' cannot be spelled in BIF"):
+        bif_text(DiscreteNetwork(spaced, (("x",), ("x",)), (np.ones(1), np.ones(1))))
+
+
+def test_real_numbers_go_to_learners_of_real_numbers(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    lines = ["a,b,c,intervention_targets"]
+    for target, rows in (("", 300), ("b", 100)):
+        for noise in rng.normal(size=(rows, 3)):
+            b = noise[1] if target else noise[0] + noise[1]
+            lines.append(f"{noise[0]},{b},{b + noise[2]},{target}")
+    (tmp_path / "d.csv").write_text("\n".join(lines) + "\n")
+    for method in ("gies", "notears"):
+        found = discover(tmp_path / "d.csv", method=method)
+        assert found.summary["edges"] == [["a", "b"], ["b", "c"]], method
+        assert found.summary["passed"] == "400 rows with targets in 2 regimes"
+
+
+def test_figures_of_a_mistaken_graph_are_the_metrics_own(asia_csv: Path, tmp_path: Path) -> None:
+    true = load_network("asia").graph
+    fewer = CausalGraph.from_edges(true.variables, true.edges[1:])
+    (tmp_path / "fewer.json").write_text(fewer.to_json())
+    summary = discover(asia_csv, method="exact", truth=tmp_path / "fewer.json").summary
+    assert (summary["shd"], summary["recall"]) == (1, 1.0)
+    assert summary["precision"] == pytest.approx(7 / 8)
+    assert summary["sid"] == 0  # an edge too many misleads no adjustment
+
+
 TRUE = CausalGraph.from_edges("abcd", [("a", "b"), ("b", "c"), ("a", "c")])
 FOUND = CausalGraph.from_edges("abcd", [("b", "a"), ("b", "c"), ("c", "d")])
 
@@ -135,6 +210,22 @@ def test_every_mistake_has_its_kind_and_its_colour() -> None:
     assert titles["c → d (extra)"] == STROKES["extra"].colour
     text = " ".join(drawn.itertext())
     assert all(f"{kind} 1" in text for kind in STROKES)
+
+
+def test_probable_edges_are_wide_and_say_how_probable() -> None:
+    chances = {edge: 0.25 * at for at, edge in enumerate(FOUND.edges, 1)}
+    drawn = ElementTree.fromstring(graph_svg(TRUE, FOUND, chances))
+    widths = {
+        group.findtext(f"{SVG}title"): float(path.get("stroke-width", 0))
+        for group in drawn.iter(f"{SVG}g")
+        if (path := group.find(f"{SVG}path")) is not None
+    }
+    told = [
+        "b → a (reversed, probability 0.25)",
+        "b → c (correct, probability 0.50)",
+        "c → d (extra, probability 0.75)",
+    ]
+    assert widths[told[0]] < widths[told[1]] < widths[told[2]]
 
 
 def test_names_cannot_break_out_of_the_picture() -> None:
