@@ -17,7 +17,14 @@ import tyro
 
 from s2lab import __version__
 from s2lab.causal.errors import InputError
-from s2lab.commands import causal, demo, results, training  # noqa: F401  # importing registers them
+from s2lab.commands import (  # noqa: F401  # importing registers them
+    bench,
+    causal,
+    demo,
+    play,
+    results,
+    training,
+)
 from s2lab.commands.registry import app
 from s2lab.errors import UserError
 

@@ -1,0 +1,89 @@
+"""The same worlds in JAX engines, where installed: navix and XLand-MiniGrid. Knows no timing.
+
+Both do less work than minigrid: neither hides what walls occlude, and XLand-MiniGrid's observation
+has two channels and no carried object.
+"""
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+Work = Callable[[], object]
+
+NAVIX = {
+    "MiniGrid-Empty-8x8-v0": "Navix-Empty-8x8-v0",
+    "MiniGrid-DoorKey-8x8-v0": "Navix-DoorKey-8x8-v0",
+    "MiniGrid-FourRooms-v0": "Navix-FourRooms-v0",
+}
+XMINIGRID = {
+    "MiniGrid-Empty-8x8-v0": "MiniGrid-Empty-8x8",
+    "MiniGrid-DoorKey-8x8-v0": "MiniGrid-DoorKey-8x8",
+    "MiniGrid-FourRooms-v0": "MiniGrid-FourRooms",
+}
+
+
+def navix_work(world_id: str, count: int, steps: int) -> Work | None:
+    """`steps` random steps of `count` navix worlds; None where navix or the world is missing."""
+    if find_spec("navix") is None or world_id not in NAVIX:
+        return None
+    import navix  # type: ignore[import-not-found,unused-ignore]  # an optional peer
+
+    env: Any = navix.make(NAVIX[world_id])
+    return _scan(env.reset, env.step, count, steps, actions=7)
+
+
+def xminigrid_work(world_id: str, count: int, steps: int) -> Work | None:
+    """`steps` random steps of `count` XLand-MiniGrid worlds; None where they are missing."""
+    if find_spec("xminigrid") is None or world_id not in XMINIGRID:
+        return None
+    import xminigrid  # type: ignore[import-not-found,unused-ignore]  # an optional peer
+    from xminigrid.wrappers import (  # type: ignore[import-not-found,unused-ignore]
+        GymAutoResetWrapper,
+    )
+
+    env, params = xminigrid.make(XMINIGRID[world_id])
+    env = GymAutoResetWrapper(env)
+    return _scan(
+        lambda key: env.reset(params, key),
+        lambda state, action: env.step(params, state, action),
+        count,
+        steps,
+        actions=6,
+    )
+
+
+def _scan(reset: Any, step: Any, count: int, steps: int, actions: int) -> Work:
+    """One compiled call of many steps of many worlds, every observation summed up and so needed."""
+    import jax  # type: ignore[import-not-found,unused-ignore]  # an optional peer
+    import jax.numpy as jnp  # type: ignore[import-not-found,unused-ignore]
+
+    def advance(carry: Any, key: Any) -> Any:
+        state, total = carry
+        chosen = jax.random.randint(key, (count,), 0, actions)
+        state = jax.vmap(step)(state, chosen)
+        seen = jax.tree_util.tree_leaves(state.observation)
+        return (state, total + sum(leaf.astype(jnp.int32).sum() for leaf in seen)), None
+
+    @jax.jit  # type: ignore[untyped-decorator,unused-ignore]
+    def run(state: Any, key: Any) -> Any:
+        start = (state, jnp.int32(0))
+        return jax.lax.scan(advance, start, jax.random.split(key, steps))[0]
+
+    key = jax.random.PRNGKey(0)
+    state = jax.jit(jax.vmap(reset))(jax.random.split(key, count))
+
+    def work() -> None:
+        nonlocal state
+        state, total = run(state, key)
+        total.block_until_ready()
+
+    for _ in range(2):  # the types of a carried state can differ from those of the first one
+        work()
+    return work
+
+
+# Name of an engine -> what makes its work.
+JAX_ENGINES: dict[str, Callable[[str, int, int], Work | None]] = {
+    "navix": navix_work,
+    "XLand-MiniGrid": xminigrid_work,
+}

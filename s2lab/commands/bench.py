@@ -1,0 +1,42 @@
+"""`bench`: speed and size, beside peers, in one run."""
+
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from s2lab.commands.registry import command
+from s2lab.errors import UserError, unknown
+
+
+@command()
+def bench(
+    what: Positional[str],
+    /,
+    *,
+    json: Annotated[Path | None, arg(name="json")] = None,
+    runs: int = 5,
+) -> None:
+    """Measure how fast something is, in turns with its peers, and print a table.
+
+    Args:
+        what: bench to run: envs
+        json: JSON file that keeps the rows, the machine and the versions
+        runs: measurements behind each median
+    """
+    from importlib import import_module
+
+    from s2lab.bench import BENCHES
+    from s2lab.bench.harness import table, write_json
+
+    if what not in BENCHES:
+        raise unknown("bench", what, BENCHES, "s2lab bench --help")
+    if not 1 <= runs <= 100:
+        raise UserError(f"runs is {runs}; give a number between 1 and 100")
+    rows = []
+    for row in import_module(f"s2lab.bench.{what}").rows(runs):
+        rows.append(row)
+        print(table([row]).splitlines()[1], flush=True)
+    print(f"\n{table(rows)}")
+    if json is not None:
+        write_json(rows, json)
