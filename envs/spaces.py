@@ -11,7 +11,7 @@
 action did are in `EVENT_BITS`, along with which of goal, key and door are in view after it (the
 agent's own cell and what it carries do not count; with a full view, the whole grid is in view).
 When an episode begins without a step, only the view's bits are set. `mission_part_done` is set when
-a part of the mission has just been fulfilled.
+a part of the mission has just been fulfilled; missions of MiniGrid's ids count as one part.
 """
 
 from typing import Any

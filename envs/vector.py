@@ -15,6 +15,7 @@ from gymnasium.vector.utils import batch_space
 from s2lab.envs.grid import kernels
 from s2lab.envs.grid.cpu import GridBatch
 from s2lab.envs.registration import find_world
+from s2lab.envs.seeding import seeds_of
 from s2lab.envs.spaces import observation_space
 
 MODES = {
@@ -70,7 +71,7 @@ def make_vec(
     )
     env = GridVectorEnv(batch, mode, torch=output == "torch", copy=copy)
     if seed is not None:
-        batch.seed(env.seeds_of(seed))
+        batch.seed(seeds_of(seed, env.num_envs))
     return env
 
 
@@ -82,22 +83,22 @@ def make_batch(
     Raises:
         ValueError: an argument is not one of those allowed.
     """
-    if not isinstance(num_envs, int) or num_envs < 1:
+    if not isinstance(num_envs, int | np.integer) or num_envs < 1:
         raise ValueError(f"num_envs is {num_envs!r}; give a whole number from 1")
     if view_size not in range(3, 16, 2):
         raise ValueError(f"view_size is {view_size!r}; give an odd number from 3 to 15")
     _check("observation", observation, ("partial", "full"))
-    if threads < 1:
+    if not isinstance(threads, int | np.integer) or threads < 1:
         raise ValueError(f"threads is {threads!r}; give a whole number from 1, or None")
     family, level = find_world(world_id)
     return GridBatch(
         family,
         level,
-        num_envs,
+        int(num_envs),
         mode=mode,
         view_size=int(view_size),
         full=observation == "full",
-        threads=threads,
+        threads=int(threads),
     )
 
 
@@ -141,22 +142,6 @@ class GridVectorEnv(VectorEnv[Any, Any, Any]):
         self._everyone = np.ones(self.num_envs, np.bool_)
         self._begun = False
 
-    def seeds_of(self, seed: int | Sequence[int | None]) -> list[int | None]:
-        """A seed for each world.
-
-        Raises:
-            ValueError: the number of seeds is not the number of worlds, or one is negative.
-        """
-        if isinstance(seed, int | np.integer):
-            seeds: list[int | None] = [int(seed) + i for i in range(self.num_envs)]
-        else:
-            seeds = [None if one is None else int(one) for one in seed]
-        if len(seeds) != self.num_envs:
-            raise ValueError(f"{len(seeds)} seeds for {self.num_envs} worlds; give one for each")
-        if any(one is not None and one < 0 for one in seeds):
-            raise ValueError(f"seed is {min(s for s in seeds if s is not None)}; give one from 0")
-        return seeds
-
     def reset(
         self,
         *,
@@ -172,7 +157,7 @@ class GridVectorEnv(VectorEnv[Any, Any, Any]):
         """
         mask = self._reset_mask(options)
         if seed is not None:
-            for n, one in enumerate(self.seeds_of(seed)):
+            for n, one in enumerate(seeds_of(seed, self.num_envs)):
                 if one is not None and (mask is None or mask[n]):
                     self.batch.seed_one(n, one)
         self.batch.reset(mask)

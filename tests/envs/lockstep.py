@@ -69,7 +69,7 @@ class Lockstep:
 
     def __init__(self, world_id: str, seed: int, *, view_size: int = 7, full: bool = False) -> None:
         self.world_id, self.seed = world_id, seed
-        self.env = reference(world_id)
+        self.env = reference(world_id, agent_view_size=view_size)
         self._own, self._see = (view_size // 2, view_size - 1), lambda observation: observation
         self._full = full
         if full:

@@ -1,13 +1,17 @@
 """Every MiniGrid world of the engine against minigrid's own, step by step."""
 
+import dataclasses
+
 import gymnasium
 import lockstep
 import minigrid  # noqa: F401  # registers the reference environments
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from minigrid.envs import DynamicObstaclesEnv
 
 from s2lab.envs import make_vec
+from s2lab.envs.grid.levels import obstacles
 from s2lab.envs.registration import ELSEWHERE, WORLDS
 
 MINIGRID_IDS = sorted(
@@ -94,6 +98,25 @@ def test_any_actions_equal_minigrids(
     possible = [action % level.actions for action in actions]
     difference = lockstep.replay(world_id, seed, possible, view_size=view_size, full=full)
     assert difference is None, str(difference)
+
+
+def test_obstacles_without_room_to_move_draw_as_often_as_minigrids(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Two obstacles on the two cells that the agent and the goal leave: all their tries miss.
+    level = dataclasses.replace(
+        obstacles.FAMILY.levels["MiniGrid-Dynamic-Obstacles-5x5-v0"],
+        width=4,
+        height=4,
+        max_steps=4 * 4**2,
+    )
+    monkeypatch.setattr(lockstep, "find_world", lambda _: (obstacles.FAMILY, level))
+    stuck = DynamicObstaclesEnv(size=4, n_obstacles=2)
+    monkeypatch.setattr(lockstep, "reference", lambda *_, **__: stuck)
+    pair = lockstep.Lockstep("stuck", 4)
+    for action in 2 * [*70 * (0, 1), 2, 1, 2]:
+        pair.step(action)
+    assert pair.counts["episodes"] >= 6
 
 
 def test_a_planted_difference_is_found_and_shrunk(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,7 @@
 """The vector interface against gymnasium's SyncVectorEnv over minigrid's own environments."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import gymnasium
@@ -29,6 +31,16 @@ def assert_same_view(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
     assert [decode(row) for row in np.atleast_2d(ours["mission"])] == (
         [theirs["mission"]] if isinstance(theirs["mission"], str) else list(theirs["mission"])
     )
+
+
+@contextlib.contextmanager
+def unchanged(env: Any) -> Iterator[None]:
+    """The worlds and what they hand out are afterwards what they were."""
+    arrays = [*env.batch.worlds, *env.batch.outputs]
+    before = [array.copy() for array in arrays]
+    yield
+    for array, kept in zip(arrays, before, strict=True):
+        np.testing.assert_array_equal(array, kept)
 
 
 @pytest.mark.parametrize("mode", list(AutoresetMode))
@@ -150,12 +162,17 @@ def test_events_tell_what_happened() -> None:
     [
         ({"world_id": "MiniGrid-FourRoms-v0"}, "did you mean 'MiniGrid-FourRooms-v0'"),
         ({"num_envs": 0}, "num_envs is 0"),
+        ({"num_envs": 2.0}, "num_envs is 2.0; give a whole number"),
         ({"view_size": 4}, "odd number from 3 to 15"),
         ({"view_size": 17}, "odd number from 3 to 15"),
         ({"autoreset": "never"}, "'disabled', 'next_step', 'same_step'"),
         ({"observation": "half"}, "'partial', 'full'"),
         ({"output": "jax"}, "'numpy', 'torch'"),
         ({"threads": 0}, "threads is 0"),
+        ({"threads": 1.5}, "threads is 1.5; give a whole number"),
+        ({"device": "tpu"}, "device is 'tpu'; give one of"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": [1, 2, 3]}, "3 seeds for 2 worlds"),
     ],
 )
 def test_wrong_arguments_are_refused_by_name(arguments: dict[str, Any], message: str) -> None:
@@ -169,17 +186,43 @@ def test_wrong_arguments_are_refused_by_name(arguments: dict[str, Any], message:
         ([0, 7], "action 7 is not one of 0 to 6"),
         ([-1, 0], "action -1 is not one of 0 to 6"),
         ([0], r"shape \(1,\); give \(2,\)"),
+        ([[0, 1]], r"shape \(1, 2\); give \(2,\)"),
         ([0.0, 1.0], "type float64; give whole numbers"),
+        ([True, False], "type bool; give whole numbers"),
     ],
 )
 def test_wrong_actions_change_nothing(actions: list[Any], message: str) -> None:
     env = make_vec(WORLD, 2)
     env.reset(seed=0)
-    before = [array.copy() for array in env.batch.worlds]
-    with pytest.raises(ValueError, match=message):
+    with unchanged(env), pytest.raises(ValueError, match=message):
         env.step(np.array(actions))
-    for array, kept in zip(env.batch.worlds, before, strict=True):
-        np.testing.assert_array_equal(array, kept)
+
+
+def test_worlds_with_three_actions_refuse_the_fourth() -> None:
+    env = make_vec("MiniGrid-Dynamic-Obstacles-5x5-v0", 2)
+    env.reset(seed=0)
+    with unchanged(env), pytest.raises(ValueError, match="action 3 is not one of 0 to 2"):
+        env.step([2, 3])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"seed": [7, -3]}, "seed is -3; give a whole number from 0"),
+        ({"seed": [7]}, "1 seeds for 2 worlds"),
+        ({"seed": 1.5}, "seed is 1.5; give a whole number"),
+        ({"seed": [7, 1.5]}, "give a whole number, or one for each world"),
+        ({"seed": "ab"}, "seed is 'ab'"),
+        ({"seed": 7, "options": {"reset_mask": [True, False]}}, "give a bool array of shape"),
+        ({"seed": 7, "options": {"reset_mask": np.ones(3, np.bool_)}}, r"of shape \(2,\)"),
+        ({"seed": 7, "options": {"reset_mask": np.zeros(2, np.bool_)}}, "names no world"),
+    ],
+)
+def test_a_wrong_reset_changes_nothing(arguments: dict[str, Any], message: str) -> None:
+    env = make_vec(WORLD, 2)
+    env.reset(seed=0)
+    with unchanged(env), pytest.raises(ValueError, match=message):
+        env.reset(**arguments)
 
 
 def test_a_world_of_25_by_25_cells_takes_at_most_4096_bytes() -> None:
