@@ -1,4 +1,17 @@
-"""Assertions about graph recovery for anybody's test suite. Knows no learner in particular."""
+"""Assertions about graph recovery for anybody's test suite. Knows no learner in particular.
+
+Your algorithm needs `fit(frame)` or `fit(frame, targets=...)` and, afterwards, `causal_graph_`: a
+`networkx.DiGraph` (pgmpy's DAG is one) or a `CausalGraph`, on the frame's columns:
+
+    from s2lab.causal import load_network
+    from s2lab.causal.testing import assert_recovers
+
+    def test_mine_recovers_asia() -> None:
+        assert_recovers(MyAlgorithm(), load_network("asia"), shd=1)
+
+The frame has categorical columns, shuffled by the seed; `targets` has one entry per row: None, a
+column, or a tuple of columns. The pytest fixtures `scm` and `interventional_data` come with s2lab.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +22,14 @@ from typing import Any
 
 import numpy as np
 
+from s2lab.causal.data import InterventionalData
 from s2lab.causal.discovery.protocol import fitted_graph, takes_targets
-from s2lab.causal.errors import InputError
+from s2lab.causal.errors import InputError, nearest
+from s2lab.causal.families import FAMILIES, make_family
 from s2lab.causal.graph import CausalGraph
 from s2lab.causal.metrics import EdgeDifferences, edge_differences
 from s2lab.causal.network import DiscreteNetwork
+from s2lab.causal.networks import NETWORKS, load_network
 from s2lab.causal.scm import StructuralCausalModel, simulate
 
 
@@ -86,6 +102,34 @@ def assert_recovers(
             f"{len(failed)} of {len(recoveries)} seeds are more than SHD {shd} off:\n  {lines}"
         )
     return recoveries
+
+
+def named_model(
+    name: str = "asia", variables: int = 5, categories: int = 3, seed: int = 0
+) -> StructuralCausalModel:
+    """Return a shipped network, or a family of graphs with random tables drawn by the seed.
+
+    `variables` and `categories` are a family's; its names are in `s2lab.causal.families`. Raises
+    `InputError` on a name that is neither.
+    """
+    if name in NETWORKS:
+        return StructuralCausalModel.from_network(load_network(name))
+    if name not in FAMILIES:
+        raise InputError(f"unknown model {name!r}{nearest(name, [*NETWORKS, *FAMILIES])}")
+    rng = np.random.default_rng(seed)
+    graph = make_family(name, variables, rng)
+    return StructuralCausalModel.random_tables(graph, rng, categories)
+
+
+def drawn_data(
+    scm: StructuralCausalModel,
+    observations: int = 5000,
+    per_intervention: int = 512,
+    targets: Iterable[str] | None = None,
+    seed: int = 0,
+) -> InterventionalData:
+    """Return observations and rows of a uniform do on every target, drawn by the seed."""
+    return simulate(scm, observations, per_intervention, np.random.default_rng(seed), targets)
 
 
 def as_model(
