@@ -12,7 +12,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from s2lab.agents.cores.contract import Core, State, check_inputs, require, steps_with_reset
+from s2lab.agents.cores.contract import (
+    Core,
+    Kernel,
+    State,
+    check_inputs,
+    check_kernel,
+    require,
+    steps_with_reset,
+    use_fused,
+)
 
 
 @dataclass(frozen=True)
@@ -23,8 +32,11 @@ class LSTMConfig:
     """Units. 128 is the BabyAI 1.1 agent's memory."""
     forget_bias: float = 1.0
     """Initial bias of the forget gate (Jozefowicz et al. 2015)."""
+    kernel: Kernel = "auto"
+    """How to compute it: fused CPU kernels, plain torch, or whichever suits the device."""
 
     def __post_init__(self) -> None:
+        check_kernel(self.kernel)
         require(self.hidden_size >= 1, f"hidden_size is {self.hidden_size}; it must be at least 1")
 
 
@@ -55,6 +67,16 @@ class LSTMCore(Core):
 
     def forward(self, inputs: Tensor, state: State, reset: Tensor) -> tuple[Tensor, State]:
         check_inputs(self, inputs, state, reset)
+        if use_fused(self.config.kernel, inputs):
+            from s2lab.agents.cores.fused.plain_lstm import FusedLSTM
+
+            weights = (self.weight_ih, self.weight_hh, self.bias)
+            outputs, *after = FusedLSTM.apply(inputs, reset, *state, *weights)  # type: ignore[no-untyped-call]
+            return outputs, tuple(after)
+        return self.run(inputs, state, reset)
+
+    def run(self, inputs: Tensor, state: State, reset: Tensor) -> tuple[Tensor, State]:
+        """The plain torch loop over time."""
         hidden, cell = state  # [B, H] each
         weight_hh = self.weight_hh.t()  # [H, 4H]
         projected = torch.nn.functional.linear(inputs, self.weight_ih, self.bias)  # [T, B, 4H]

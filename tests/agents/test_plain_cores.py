@@ -50,10 +50,14 @@ def torch_run(peer: nn.RNNBase, inputs: Tensor, state: tuple[Tensor, ...], reset
     return torch.stack(rows, dim=1)
 
 
-@pytest.mark.parametrize("name", ["lstm", "gru"])
-def test_core_equals_torchs_own_with_resets_in_the_middle(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "options"), [("lstm", {"kernel": "torch"}), ("lstm", {"kernel": "fused"}), ("gru", {})]
+)
+def test_core_equals_torchs_own_with_resets_in_the_middle(
+    name: str, options: dict[str, str]
+) -> None:
     torch.manual_seed(0)
-    core = make_core(name, F, {"hidden_size": H}).double()
+    core = make_core(name, F, options | {"hidden_size": H}).double()
     with torch.no_grad():
         for parameter in core.parameters():
             parameter.normal_(std=0.5)
