@@ -10,10 +10,21 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
-from gymnasium.wrappers.vector import NormalizeReward, RecordEpisodeStatistics
+from gymnasium.wrappers import TransformObservation
+from gymnasium.wrappers.vector import (
+    ClipReward,
+    DictInfoToList,
+    FilterObservation,
+    FlattenObservation,
+    NormalizeReward,
+    RecordEpisodeStatistics,
+    TransformReward,
+    VectorizeTransformObservation,
+)
 
 from s2lab.envs import make_vec
 from s2lab.envs.registration import WORLDS
+from s2lab.envs.single import GridEnv
 from s2lab.envs.spaces import EVENT_BITS
 from s2lab.envs.vocabulary import decode
 
@@ -121,16 +132,99 @@ def test_gymnasium_makes_the_same_worlds() -> None:
     np.testing.assert_array_equal(env.reset(seed=1)[0]["image"], ours.reset(seed=1)[0]["image"])
 
 
-def test_gymnasiums_vector_wrappers_run_over_it() -> None:
-    env = NormalizeReward(RecordEpisodeStatistics(make_vec("MiniGrid-Empty-5x5-v0", 4)))
-    env.reset(seed=0)
-    lengths: list[float] = []
-    for _ in range(250):
-        *_, info = env.step(env.action_space.sample())
-        if "episode" in info:
-            lengths += info["episode"]["l"][info["_episode"]].tolist()
-    assert lengths
-    assert max(lengths) <= 100
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+def test_every_info_equals_that_of_gymnasiums_vector_over_single_worlds(
+    mode: AutoresetMode,
+) -> None:
+    world_id = "MiniGrid-Empty-Random-5x5-v0"
+    env = make_vec(world_id, COUNT, autoreset=mode)
+    peer = SyncVectorEnv([lambda: GridEnv(world_id)] * COUNT, autoreset_mode=mode)
+    assert env.single_observation_space == peer.single_observation_space
+    assert env.observation_space == peer.observation_space
+    assert env.action_space == peer.action_space
+    seeds = [8, None, 3, 2**50, 0]
+    for reset in ({"seed": 3}, {"seed": [*seeds[:1], 1, *seeds[2:]]}):
+        assert_same_nest(env.reset(**reset), peer.reset(**reset))
+    random = np.random.default_rng(5)
+    ends = 0
+    for i in range(500):
+        if i % 50 == 49:  # a part of the worlds, some of them seeded anew
+            mask = random.random(COUNT) < 0.5
+            mask[i % COUNT] = True
+            ours = env.reset(seed=seeds, options={"reset_mask": mask})
+            assert_same_nest(ours, peer.reset(seed=seeds, options={"reset_mask": mask.copy()}))
+        actions = random.choice(7, COUNT, p=[0.15, 0.15, 0.4, 0.1, 0.05, 0.1, 0.05])
+        *ours, info = env.step(actions)
+        *theirs, peer_info = peer.step(actions)
+        ended = ours[2] | ours[3]
+        if mode is AutoresetMode.SAME_STEP:
+            # Where an episode ended, ours shows the last step's events, gymnasium's the reset's.
+            peer_info["events"] = np.where(ended, info["events"], peer_info["events"])
+        assert_same_nest((*ours, info), (*theirs, peer_info))
+        ends += int(ended.sum())
+        if mode is AutoresetMode.DISABLED and ended.any():
+            options = {"reset_mask": ended}
+            assert_same_nest(env.reset(options=options), peer.reset(options=dict(options)))
+    assert ends > 4
+
+
+def assert_same_nest(ours: Any, theirs: Any) -> None:
+    """Equal keys, lengths and values; numbers of other types may be equal."""
+    if isinstance(theirs, dict):
+        assert ours.keys() == theirs.keys()
+        for name in theirs:
+            assert_same_nest(ours[name], theirs[name])
+    elif isinstance(theirs, tuple | list) or (
+        isinstance(theirs, np.ndarray) and theirs.dtype.kind == "O"
+    ):
+        assert len(ours) == len(theirs)
+        for one, other in zip(ours, theirs, strict=True):
+            assert_same_nest(one, other)
+    else:
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        NormalizeReward,
+        lambda env: TransformReward(env, lambda reward: reward * 2),
+        lambda env: ClipReward(env, 0, 0.5),
+        lambda env: FilterObservation(env, ["image", "direction"]),
+        lambda env: FlattenObservation(env),
+        DictInfoToList,
+        lambda env: VectorizeTransformObservation(
+            env, TransformObservation, func=_same_view, observation_space=None
+        ),
+    ],
+)
+def test_gymnasiums_wrappers_do_the_same_over_ours_as_over_its_own_vector(wrap: Any) -> None:
+    mode = AutoresetMode.NEXT_STEP  # what gymnasium's observation wrappers insist on
+    own = SyncVectorEnv([lambda: GridEnv("MiniGrid-Empty-5x5-v0")] * COUNT, autoreset_mode=mode)
+    ours, theirs = (
+        wrap(RecordEpisodeStatistics(env))
+        for env in (make_vec("MiniGrid-Empty-5x5-v0", COUNT, autoreset=mode), own)
+    )
+    assert_same_nest(ours.reset(seed=2)[0], theirs.reset(seed=2)[0])
+    random = np.random.default_rng(4)
+    ends = 0
+    for _ in range(150):
+        actions = random.choice(3, COUNT, p=[0.2, 0.2, 0.6])
+        *values, info = ours.step(actions)
+        *peer_values, peer_info = theirs.step(actions)
+        assert_same_nest(values, peer_values)
+        if isinstance(info, dict) and "episode" in peer_info:
+            ends += 1
+            for name in ("r", "l"):
+                assert_same_nest(info["episode"][name], peer_info["episode"][name])
+        elif isinstance(info, list):
+            ends += sum("episode" in one for one in info)
+            assert [one.keys() for one in info] == [one.keys() for one in peer_info]
+    assert ends > 0
+
+
+def _same_view(view: dict[str, Any]) -> dict[str, Any]:
+    return view
 
 
 def test_live_buffers_are_written_in_place_and_copies_are_not() -> None:
