@@ -61,7 +61,7 @@ class GridBatch:
             count, self.rules, slots=level.slots, words=words, scratch=level.scratch
         )
         self.outputs = make_outputs(count, self.rules, words)
-        self._shards = Shards(count, threads)
+        self.shards = Shards(count, threads)
         self._layout: Any = kernels.layout_range(family.name, family.layout)
         self._compile(family.name)
         self.seed([None] * count)
@@ -88,7 +88,7 @@ class GridBatch:
         self.outputs.fresh[:] = True if mask is None else mask
         for array in (self.outputs.ended, self.outputs.terminated, self.outputs.truncated):
             array[self.outputs.fresh] = False
-        self._shards.run(lambda start, stop: self._begin(kernels.NEXT_STEP, start, stop))
+        self.shards.run(lambda start, stop: self._begin(kernels.NEXT_STEP, start, stop))
 
     def step(self, actions: Array) -> None:
         """Do int64 [N] actions; episodes that ended begin anew as the mode says."""
@@ -98,7 +98,7 @@ class GridBatch:
             if kernels.step_range(*state, actions, self.mode, start, stop):
                 self._begin(self.mode, start, stop)
 
-        self._shards.run(work)
+        self.shards.run(work)
 
     def _begin(self, mode: int, start: int, stop: int) -> None:
         self._layout(self.worlds, self.rules, self.tables, self.outputs.fresh, start, stop)
@@ -133,4 +133,4 @@ class GridBatch:
 
     def close(self) -> None:
         """Let the helper threads go."""
-        self._shards.close()
+        self.shards.close()

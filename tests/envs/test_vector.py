@@ -23,6 +23,9 @@ from gymnasium.wrappers.vector import (
 )
 
 from s2lab.envs import make_vec
+from s2lab.envs.grid.levels import FAMILIES
+from s2lab.envs.grid.missions import template_table
+from s2lab.envs.grid.worlds import make_rules, make_worlds
 from s2lab.envs.registration import WORLDS
 from s2lab.envs.single import GridEnv
 from s2lab.envs.spaces import EVENT_BITS
@@ -98,19 +101,21 @@ def test_seeds_number_the_worlds_and_a_list_seeds_each() -> None:
     assert_same_view(make_vec(WORLD, COUNT, seed=11).reset()[0], peer.reset(seed=11)[0])
 
 
-@pytest.mark.parametrize("world_id", ["MiniGrid-FourRooms-v0", "MiniGrid-MultiRoom-N6-v0"])
-def test_worlds_do_not_depend_on_threads_or_number(world_id: str) -> None:
-    many, one = make_vec(world_id, 37, threads=3), make_vec(world_id, 8)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_worlds_do_not_depend_on_threads_or_number(family: str) -> None:
+    world_id = list(FAMILIES[family].levels)[-1]
+    many, one = make_vec(world_id, 600, threads=3), make_vec(world_id, 300)
+    many.batch.shards.preference.helped = True
     many.reset(seed=100), one.reset(seed=100)
     random = np.random.default_rng(3)
-    for _ in range(150):
-        actions = random.integers(0, 7, 37)
+    for _ in range(40):
+        actions = random.integers(0, many.single_action_space.n, 600)
         view, reward, *_ = many.step(actions)
-        view_of_one, reward_of_one, *_ = one.step(actions[:8])
+        view_of_one, reward_of_one, *_ = one.step(actions[:300])
         for name, values in view.items():
-            np.testing.assert_array_equal(values[:8], view_of_one[name])
-        np.testing.assert_array_equal(reward[:8], reward_of_one)
-    np.testing.assert_array_equal(many.batch.worlds.rng[:8], one.batch.worlds.rng)
+            np.testing.assert_array_equal(values[:300], view_of_one[name])
+        np.testing.assert_array_equal(reward[:300], reward_of_one)
+    np.testing.assert_array_equal(many.batch.worlds.rng[:300], one.batch.worlds.rng)
     many.close()
 
 
@@ -319,7 +324,18 @@ def test_a_wrong_reset_changes_nothing(arguments: dict[str, Any], message: str) 
         env.reset(**arguments)
 
 
-def test_a_world_of_25_by_25_cells_takes_at_most_4096_bytes() -> None:
-    for view_size in (7, 15):
-        env = make_vec("MiniGrid-MultiRoom-N6-v0", 10, view_size=view_size)
-        assert sum(array.nbytes for array in env.batch.worlds) / 10 <= 4096
+@pytest.mark.parametrize("view_size", [7, 15])
+def test_the_state_of_a_world_takes_at_most_4096_bytes(view_size: int) -> None:
+    for family, level in WORLDS.values():
+        rules = make_rules(
+            level.width,
+            level.height,
+            view_size=view_size,
+            see_through_walls=level.see_through_walls,
+            full=False,
+            ending=level.ending,
+        )
+        words = template_table(level.missions).shape[1]
+        worlds = make_worlds(10, rules, slots=level.slots, words=words, scratch=level.scratch)
+        assert max(level.width, level.height) <= 25
+        assert sum(array.nbytes for array in worlds) / 10 <= 4096, family.name
