@@ -43,14 +43,14 @@ def table_for(quick: bool) -> Table:
     from s2lab.agents.sequence_model import SequenceConfig
 
     def make(core: str, options: Mapping[str, Any] | None = None) -> SequenceConfig:
-        updates = 40 if quick else 5000
+        updates = 150 if quick else 5000
         return SequenceConfig(
             core,
             options or {},
             loss="pixels",
             updates=updates,
             lr=2e-3,
-            validate_every=40,
+            validate_every=50,
             output_bias=True,
         )
 

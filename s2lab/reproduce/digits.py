@@ -42,9 +42,9 @@ def table_for(quick: bool) -> Table:
     from s2lab.agents.sequence_model import SequenceConfig
 
     def make(core: str, options: Mapping[str, Any]) -> SequenceConfig:
-        updates = 12 if quick else 4000
+        updates = 60 if quick else 4000
         return SequenceConfig(
-            core, options, loss="classes", updates=updates, lr=1e-3, validate_every=12
+            core, options, loss="classes", updates=updates, lr=1e-3, validate_every=20
         )
 
     real = mnist_folder() is not None

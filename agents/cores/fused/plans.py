@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from s2lab.agents.cores.contract import State
+from s2lab.agents.cores.fused.pairwise_stage import PairwiseStage
 from s2lab.agents.cores.fused.schema_stage import SchemaStage
 from s2lab.agents.cores.fused.sequence import CellStage, FusedSequence, Plan, Pool, TalkStage
-from s2lab.agents.cores.fused.stages import LSTMStage, PairwiseStage, Parts, Sizes
+from s2lab.agents.cores.fused.stages import LSTMStage, Parts, Sizes
 from s2lab.agents.cores.fused.workspace_stage import WorkspaceStage
 from s2lab.agents.cores.lstm_modules import LSTMModules
 from s2lab.agents.cores.modular import ModularCore

@@ -132,65 +132,77 @@ class WorkspaceStage:
         self.d_norm_rows = [d.numpy() for d in self.d_norms]
         self.d_weights = [torch.zeros_like(p) for p in self.parameters[:9]]
         self.ones = new(columns, 1).fill_(1)
+        cube = (size, slots, rows)
+        self.one, self.two, self.three = (d.numpy() for d in (self.d_one, self.d_two, self.d_three))
+        self.one_cube = self.d_one.view(cube).numpy()
+        self.d_ask_cube = self.d_ask.view(cube).numpy()
+        self.d_gate_cube = self.d_gate.view(2 * size, slots, rows).numpy()
+        self.d_drivens, self.d_summaries = self.d_driven.numpy(), self.d_summary.numpy()
+        self.d_queries = self.d_query.numpy()
+        self.d_query_t = self.d_query.transpose(0, 1)  # [K, D, B]
+        show = self.d_show.view(2 * size, slots, rows).numpy()
+        self.d_shown_key, self.d_shown_value = show[:size], show[size:]
+        offer = self.d_offer.view(2 * size, modules, rows).numpy()
+        self.d_offer_key, self.d_offer_value = offer[:size], offer[size:]
+        self.d_memory_flat = self.d_memory.flatten(1)
+        self.d_memory_rows, self.d_memory_cube = self.d_memory_flat.numpy(), self.d_memory.numpy()
+        self.d_candidate_flat = self.d_candidate.flatten(1)
+        self.d_candidate_t = self.d_candidate.transpose(0, 1)  # [K, H, B]
+        self.d_candidates = self.d_candidate.numpy()
+        self.w_ask_t, self.w_offer_t = self.w_ask.t(), self.w_offer.t()
+        self.w_think_t, self.w_gate_t = self.w_think.t(), self.w_gate.t()
+        self.w_drive_t, self.w_show_t = self.w_drive.t(), self.w_show.t()
 
     def backward(self, t: int, active: np.ndarray) -> None:
         """Adds to the slope of the candidate; takes the slope of the memory one step back."""
         self.read_backward(t)
         candidate, old = self.before[t]
-        kernels, slots, rows = workspace_kernels, self.slots, self.sizes.rows
-        cube = (self.size, slots, rows)
-        d_memory = self.d_memory.flatten(1)
+        kernels, d_memory = workspace_kernels, self.d_memory_flat
         d_ask, d_offer, d_think, d_b_think, d_gate, d_b_gate, d_drive = self.d_weights[:7]
-        one, two, three = self.d_one.numpy(), self.d_two.numpy(), self.d_three.numpy()
+        one, two, three = self.one, self.two, self.three
         kernels.renew_backward(
-            *(self.gates[t], old.tensor.numpy(), self.squashed[t], self.d_memory.numpy()),
-            *(self.d_gate.view(-1, slots, rows).numpy(), self.d_driven.numpy(), one.reshape(cube)),
+            *(self.gates[t], old.tensor.numpy(), self.squashed[t], self.d_memory_cube),
+            *(self.d_gate_cube, self.d_drivens, self.one_cube),
         )
         d_drive.addmm_(self.d_driven, self.summary[t].t())
-        torch.mm(self.w_drive.t(), self.d_driven, out=self.d_summary)
-        kernels.summarise_backward(
-            self.d_summary.numpy(), candidate.numpy(), active, self.d_candidate.numpy()
-        )
+        torch.mm(self.w_drive_t, self.d_driven, out=self.d_summary)
+        kernels.summarise_backward(self.d_summaries, candidate.numpy(), active, self.d_candidates)
         d_gate.addmm_(self.d_gate, self.tanh[t].t())
         d_b_gate.unsqueeze(1).addmm_(self.d_gate, self.ones)
-        torch.mm(self.w_gate.t(), self.d_gate, out=self.d_two)
-        kernels.squash_backward(two, self.tanh_rows[t], d_memory.numpy())
+        torch.mm(self.w_gate_t, self.d_gate, out=self.d_two)
+        kernels.squash_backward(two, self.tanh_rows[t], self.d_memory_rows)
         weight1, _, weight2, _ = self.norms
         rows1, rows2 = self.d_norm_rows[:2], self.d_norm_rows[2:]
         kernels.normalise_backward(one, weight2, self.scaled2[t], self.spread2[t], two, *rows2)
         kernels.rectify_backward(two, self.thought_rows[t], three)
         d_think.addmm_(self.d_three, self.first[t].t())
         d_b_think.unsqueeze(1).addmm_(self.d_three, self.ones)
-        self.d_two.addmm_(self.w_think.t(), self.d_three)
+        self.d_two.addmm_(self.w_think_t, self.d_three)
         kernels.normalise_backward(two, weight1, self.scaled1[t], self.spread1[t], one, *rows1)
         d_memory += self.d_one
         size, offer = self.size, self.offer[t]
-        d_offered = self.d_offer.view(2 * size, -1, rows).numpy()
         attention_kernels.attend_backward(
             *(self.ask[t], offer[:size], offer[size:], self.scale, self.wrote[t], active),
-            *(one.reshape(cube), self.d_ask.view(cube).numpy()),
-            *(d_offered[:size], d_offered[size:]),
+            *(self.one_cube, self.d_ask_cube, self.d_offer_key, self.d_offer_value),
         )
-        d_memory.addmm_(self.w_ask.t(), self.d_ask)
+        d_memory.addmm_(self.w_ask_t, self.d_ask)
         d_ask.addmm_(self.d_ask, old.tensor.flatten(1).t())
-        self.d_candidate.flatten(1).addmm_(self.w_offer.t(), self.d_offer)
+        self.d_candidate_flat.addmm_(self.w_offer_t, self.d_offer)
         d_offer.addmm_(self.d_offer, candidate.flatten(1).t())
 
     def read_backward(self, t: int) -> None:
         """From messages to the new memory and the candidate."""
         candidate, size = self.before[t][0], self.size
         show, new = self.show[t], self.memory[t].tensor.flatten(1)
-        d_shown = self.d_show.view(2 * size, self.slots, -1).numpy()
         attention_kernels.attend_backward(
             *(self.query[t], show[:size], show[size:], self.scale, self.read[t], self.all_pass),
-            *(self.d_message, self.d_query.numpy(), d_shown[:size], d_shown[size:]),
+            *(self.d_message, self.d_queries, self.d_shown_key, self.d_shown_value),
         )
-        d_query_t = self.d_query.transpose(0, 1)  # [K, D, B]
-        self.d_candidate.transpose(0, 1).baddbmm_(self.w_query, d_query_t)
+        self.d_candidate_t.baddbmm_(self.w_query, self.d_query_t)
         d_query, d_show = self.d_weights[7:9]
-        d_query.baddbmm_(candidate.permute(1, 0, 2), d_query_t.transpose(1, 2))
+        d_query.baddbmm_(candidate.permute(1, 0, 2), self.d_query_t.transpose(1, 2))
         d_show.addmm_(self.d_show, new.t())
-        self.d_memory.flatten(1).addmm_(self.w_show.t(), self.d_show)
+        self.d_memory_flat.addmm_(self.w_show_t, self.d_show)
 
     def gradients(self) -> Parts:
         """Of the parameters in their order."""
