@@ -1,8 +1,9 @@
 """Speed, against peers, in one run: one file per bench, `harness.py` measures and reports.
 
-`rows(runs)` of a bench's module yields what it measured; `BENCHES` names the benches.
+`bench(quick=...)` of a module hands out what it measured; `BENCHES` names the modules.
 """
 
 BENCHES: dict[str, str] = {
+    "cores": "modular cores against the published dense form and torch's LSTM",
     "envs": "native grid worlds against minigrid and JAX engines",
 }

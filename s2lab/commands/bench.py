@@ -6,7 +6,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from s2lab.commands.registry import command
-from s2lab.errors import UserError, unknown
+from s2lab.errors import unknown
 
 
 @command()
@@ -15,14 +15,14 @@ def bench(
     /,
     *,
     json: Annotated[Path | None, arg(name="json")] = None,
-    runs: int = 5,
+    quick: bool = False,
 ) -> None:
     """Measure how fast something is, in turns with its peers, and print a table.
 
     Args:
-        what: bench to run: envs
+        what: bench to run: envs or cores
         json: JSON file that keeps the rows, the machine and the versions
-        runs: measurements behind each median
+        quick: fewer and shorter measurements
     """
     from importlib import import_module
 
@@ -31,10 +31,8 @@ def bench(
 
     if what not in BENCHES:
         raise unknown("bench", what, BENCHES, "s2lab bench --help")
-    if not 1 <= runs <= 100:
-        raise UserError(f"runs is {runs}; give a number between 1 and 100")
     rows = []
-    for row in import_module(f"s2lab.bench.{what}").rows(runs):
+    for row in import_module(f"s2lab.bench.{what}").bench(quick=quick):
         rows.append(row)
         print(table([row]).splitlines()[1], flush=True)
     print(f"\n{table(rows)}")

@@ -2,30 +2,34 @@
 
 import json
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from s2lab.bench import envs
+from s2lab.bench import BENCHES, envs
 from s2lab.bench.harness import Row
 from s2lab.cli import main
 
 
-def test_an_unknown_bench_and_no_runs_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_bench_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "envz"]) == 2
     assert "unknown bench 'envz'; did you mean 'envs'?" in capsys.readouterr().err
-    assert main(["bench", "envs", "--runs", "0"]) == 2
-    assert "runs is 0; give a number between 1 and 100" in capsys.readouterr().err
+
+
+def test_every_named_bench_has_its_module() -> None:
+    for name in BENCHES:
+        assert callable(import_module(f"s2lab.bench.{name}").bench)
 
 
 def test_rows_are_printed_and_kept(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def rows(runs: int) -> Iterator[Row]:
-        yield Row("steps", 2.0, "steps/s", "peer", 1.0, 2.0, runs)
+    def bench(*, quick: bool) -> Iterator[Row]:
+        yield Row("steps", 2.0, "steps/s", "peer", 1.0, 2.0, 3 if quick else 5)
 
-    monkeypatch.setattr(envs, "rows", rows)
-    assert main(["bench", "envs", "--runs", "3", "--json", str(tmp_path / "out.json")]) == 0
+    monkeypatch.setattr(envs, "bench", bench)
+    assert main(["bench", "envs", "--quick", "--json", str(tmp_path / "out.json")]) == 0
     assert "steps  2 steps/s  peer  1 steps/s  2.00" in capsys.readouterr().out
     (row,) = json.loads((tmp_path / "out.json").read_text())["rows"]
     assert (row["ratio"], row["runs"]) == (2.0, 3)
