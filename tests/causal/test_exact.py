@@ -2,10 +2,13 @@
 
 from itertools import combinations
 from math import lgamma
+from typing import Any
 
+import networkx
 import numpy as np
 import pandas
 import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from s2lab.causal.data import InterventionalData
 from s2lab.causal.discovery.bdeu import local_scores
@@ -166,6 +169,8 @@ def test_constant_columns_and_unseen_categories_are_no_obstacle() -> None:
         ({"equivalent_sample_size": 0}, "equivalent_sample_size is 0"),
         ({"edge_penalty": -1.0}, "edge_penalty is -1"),
         ({"max_parents": -1}, "max_parents is -1"),
+        ({"interventions": "hard"}, "interventions is 'hard'"),
+        ({"max_seconds": -1}, "max_seconds is -1"),
     ],
 )
 def test_a_bad_option_is_refused(options: dict[str, float], message: str) -> None:
@@ -178,6 +183,62 @@ def test_too_many_variables_or_categories_are_refused() -> None:
         ExactDiscovery().fit(np.zeros((2, 17), int))
     with pytest.raises(InputError, match="'a' has 65 categories"):
         ExactDiscovery().fit(pandas.DataFrame({"a": range(65), "b": [0] * 65}))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_edge_probabilities_are_those_of_all_graphs_and_their_orders(seed: int) -> None:
+    data = small_world(seed)
+    data = data.take(np.arange(0, len(data.codes), 20))  # few rows: probabilities off 0 and 1
+    learner = ExactDiscovery().fit(data.to_frame(), targets=data.targets)
+    scores = local_scores(data, 1.0)  # [V, 2^V]
+    weights, matrices = [], []
+    for graph in all_dags(4):
+        masks = [sum(1 << p for p in np.flatnonzero(graph.parent_to_child[:, c])) for c in range(4)]
+        orders = sum(1 for _ in networkx.all_topological_sorts(graph.to_networkx()))
+        weights.append(np.log(orders) + sum(scores[c, m] for c, m in enumerate(masks)))
+        matrices.append(graph.parent_to_child)
+    share = np.exp(np.array(weights) - max(weights))
+    expected = np.tensordot(share / share.sum(), np.array(matrices), 1)  # [V, V]
+    assert learner.edge_probabilities_ == pytest.approx(expected, abs=1e-9)
+    assert expected.max(where=expected < 0.99, initial=0) > 0.01
+
+
+@pytest.mark.parametrize("network", ["asia", "sachs"])
+def test_unknown_soft_targets_and_the_graph_are_found_together(network: str) -> None:
+    scm = StructuralCausalModel.from_network(load_network(network))
+    told = simulate(scm, 5000, 512, np.random.default_rng(0), kind="soft")
+    hidden = told.hide_targets()
+    learner = ExactDiscovery(interventions="soft", max_parents=4).fit(hidden.to_frame(targets=True))
+    assert structural_hamming_distance(scm.graph, learner.graph_) == 0
+    right = [
+        learner.intervention_targets_[f"?{i + 1}"] == (name,)
+        for i, name in enumerate(told.variables)
+    ]
+    assert np.mean(right) >= 0.8
+
+
+def test_a_family_with_soft_targets_is_scored_alike_by_both_routes() -> None:
+    data = small_world(2)
+    frame = data.to_frame()
+    one = ExactDiscovery().fit(frame, targets=data.targets)
+    rows = len(frame)
+    worlds = pandas.concat([frame, frame])
+    two = ExactDiscovery().fit(worlds, targets=[*data.targets] * 2, worlds=[0] * rows + [1] * rows)
+    assert two.score_ == pytest.approx(2 * one.score_, abs=1e-6)
+    assert two.graph_ == one.graph_
+
+
+def test_out_of_time_it_says_what_to_do() -> None:
+    with pytest.raises(InputError, match="use 'ancestral'"):
+        ExactDiscovery(max_seconds=0).fit(np.zeros((4, 3), int))
+
+
+FRACTIONS = {"check_estimators_nan_inf": "its fractions are refused before its NaN is met"}
+
+
+@parametrize_with_checks([ExactDiscovery()], expected_failed_checks=lambda _: FRACTIONS)
+def test_sklearns_own_checks_pass(estimator: Any, check: Any) -> None:
+    check(estimator)
 
 
 def test_an_unfitted_learner_has_no_graph() -> None:
