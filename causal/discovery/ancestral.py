@@ -35,6 +35,12 @@ SMALL = 30
 RESTARTED = 1_000_000
 """Up to so many cells of data the local search is restarted where directions are open."""
 
+WIDE = 100
+"""Beyond so many variables, climbing adds only causes whose effect is at least hinted at."""
+
+HINT = 1.0
+"""-log10 p of such a hint."""
+
 EFFECT = 3.0
 """-log10 p of an effect that makes a candidate beyond that."""
 
@@ -211,6 +217,8 @@ def has_fractions(frame: Any) -> bool:
 def new_parents(scores: FamilyScores, effects: Effects, child: int, held: Family) -> list[int]:
     """Who may become a parent: nobody that provably responds to the child."""
     allowed = effects.surprise[child] < PROVEN  # [V]
+    if len(allowed) > WIDE:
+        allowed &= (effects.surprise[:, child] > HINT) | ~effects.tested
     candidates = [int(i) for i in np.flatnonzero(allowed) if i != child and i not in held]
     if not scores.additive[child]:
         return candidates

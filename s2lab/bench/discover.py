@@ -7,7 +7,7 @@ linear-Gaussian data. Growth: with variables, rows and categories. Knows no comm
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,7 +22,7 @@ from s2lab.causal.real_scm import RealCausalModel, simulate_real
 from s2lab.causal.scm import StructuralCausalModel, simulate
 
 
-def rows(quick: bool = True) -> list[Row]:
+def bench(*, quick: bool = False) -> Sequence[Row]:
     """Measure everything; `quick` leaves out what takes minutes."""
     ancestral = make_discoverer("ancestral")
     warm_up(ancestral)
