@@ -7,7 +7,7 @@ ahead. Two cores that are compared get the same inputs and batch.
 
 import multiprocessing
 import resource
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
@@ -56,44 +56,41 @@ def torch_work(module: nn.Module, steps: int, rows: int, inputs: int) -> Work:
     return run
 
 
-def large(steps: int, runs: int) -> list[Row]:
+def large(steps: int, runs: int) -> Iterator[Row]:
     """600 units in 6 modules, B = 64, the width of the papers' supervised experiments."""
-    rows = 64
-    rims = core_work("rims", steps, rows, LARGE_INPUT, LARGE)
-    dense = torch_work(DenseMaskedRIMs(LARGE_INPUT, 6, 100, 4), steps, rows, LARGE_INPUT)
-    lstm = torch_work(nn.LSTM(LARGE_INPUT, 600), steps, rows, LARGE_INPUT)
-    size = f"600/6, B {rows}, T {steps}"
-    found = [
-        duel(f"rims {size}", rims, "dense-masked RIMs", dense, runs),
-        duel(f"rims {size}", rims, "nn.LSTM 600", lstm, runs),
-    ]
+    batch = 64
+    rims = core_work("rims", steps, batch, LARGE_INPUT, LARGE)
+    dense = torch_work(DenseMaskedRIMs(LARGE_INPUT, 6, 100, 4), steps, batch, LARGE_INPUT)
+    lstm = torch_work(nn.LSTM(LARGE_INPUT, 600), steps, batch, LARGE_INPUT)
+    size = f"600/6, B {batch}, T {steps}"
+    yield duel(f"rims {size}", rims, "dense-masked RIMs", dense, runs)
+    yield duel(f"rims {size}", rims, "nn.LSTM 600", lstm, runs)
     for name in ("workspace", "scoff"):
-        work = core_work(name, steps, rows, LARGE_INPUT, LARGE)
-        found.append(duel(f"{name} {size}", work, "rims", rims, runs))
-    return found
+        work = core_work(name, steps, batch, LARGE_INPUT, LARGE)
+        yield duel(f"{name} {size}", work, "rims", rims, runs)
 
 
-def small(steps: int, runs: int) -> list[Row]:
+def small(steps: int, runs: int) -> Iterator[Row]:
     """6 modules of 32 units, the size used in reinforcement learning."""
-    found = []
-    for rows in (64, 256):
-        size = f"6x32, B {rows}, T {steps}"
-        lstm = torch_work(nn.LSTM(SMALL_INPUT, 128), steps, rows, SMALL_INPUT)
-        rims = core_work("rims", steps, rows, SMALL_INPUT, SMALL)
-        found.append(duel(f"rims {size}", rims, "nn.LSTM 128", lstm, runs))
+    for batch in (64, 256):
+        size = f"6x32, B {batch}, T {steps}"
+        theirs = torch_work(nn.LSTM(SMALL_INPUT, 128), steps, batch, SMALL_INPUT)
+        rims = core_work("rims", steps, batch, SMALL_INPUT, SMALL)
+        yield duel(f"rims {size}", rims, "nn.LSTM 128", theirs, runs)
+        lstm = core_work("lstm", steps, batch, SMALL_INPUT, {"hidden_size": 128})
+        yield duel(f"lstm 128, B {batch}, T {steps}", lstm, "nn.LSTM 128", theirs, runs)
         for name in ("rims", "workspace", "scoff"):
-            fused = core_work(name, steps, rows, SMALL_INPUT, SMALL)
-            plain = core_work(name, steps, rows, SMALL_INPUT, SMALL | {"kernel": "torch"})
-            found.append(duel(f"{name} {size}", fused, "plain torch", plain, runs))
-        act = acting_work("rims", rows, SMALL_INPUT, SMALL)
-        plain = acting_work("rims", rows, SMALL_INPUT, SMALL | {"kernel": "torch"})
-        found.append(duel(f"rims acting, 6x32, B {rows}", act, "plain torch", plain, runs))
-    return found
+            fused = core_work(name, steps, batch, SMALL_INPUT, SMALL)
+            plain = core_work(name, steps, batch, SMALL_INPUT, SMALL | {"kernel": "torch"})
+            yield duel(f"{name} {size}", fused, "plain torch", plain, runs)
+        act = acting_work("rims", batch, SMALL_INPUT, SMALL)
+        plain = acting_work("rims", batch, SMALL_INPUT, SMALL | {"kernel": "torch"})
+        yield duel(f"rims acting, 6x32, B {batch}", act, "plain torch", plain, runs)
 
 
 def scaling(runs: int) -> list[Row]:
     """Microseconds per step of RIMs against B, T and K."""
-    shapes = [(20, rows, 6) for rows in (1, 16, 64, 256)]
+    shapes = [(20, batch, 6) for batch in (1, 16, 64, 256)]
     shapes += [(steps, 64, 6) for steps in (5, 80)] + [(20, 64, count) for count in (1, 4, 12)]
     works = [
         core_work(
@@ -107,21 +104,19 @@ def scaling(runs: int) -> list[Row]:
     ]
     times = in_turns(works, runs)
     return [
-        Row(f"rims {k}x32, B {rows}, T {steps}, per step", s / steps * 1e6, "us", runs=runs)
-        for (steps, rows, k), s in zip(shapes, times, strict=True)
+        Row(f"rims {k}x32, B {batch}, T {steps}, per step", s / steps * 1e6, "us", runs=runs)
+        for (steps, batch, k), s in zip(shapes, times, strict=True)
     ]
 
 
-def memory() -> list[Row]:
+def memory() -> Iterator[Row]:
     """Peak memory that one forward and backward pass adds, in a fresh process each."""
     shapes = [(20, 64, 6), (80, 64, 6), (20, 256, 6), (20, 64, 12)]
-    found = []
-    for steps, rows, count in shapes:
+    for steps, batch, count in shapes:
         options = SMALL | {"module_count": count, "active_count": count // 2}
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-            peak = pool.submit(added_mib, "rims", steps, rows, SMALL_INPUT, options).result()
-        found.append(Row(f"rims {count}x32, B {rows}, T {steps}, peak memory", peak, "MiB"))
-    return found
+            peak = pool.submit(added_mib, "rims", steps, batch, SMALL_INPUT, options).result()
+        yield Row(f"rims {count}x32, B {batch}, T {steps}, peak memory", peak, "MiB")
 
 
 def added_mib(name: str, steps: int, rows: int, inputs: int, options: dict[str, Any]) -> float:
@@ -134,10 +129,10 @@ def added_mib(name: str, steps: int, rows: int, inputs: int, options: dict[str, 
     return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
 
 
-def bench(*, quick: bool = False) -> Sequence[Row]:
-    """All rows; `quick` takes shorter sequences and fewer repetitions."""
+def bench(*, quick: bool = False) -> list[Row]:
+    """All rows, a few minutes; `quick` takes shorter sequences and fewer repetitions."""
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     runs = 3 if quick else 7
-    found = large(10 if quick else 50, runs) + small(20, runs)
-    return found if quick else found + scaling(runs) + memory()
+    found = [*large(10 if quick else 50, runs), *small(20, runs)]
+    return found if quick else [*found, *scaling(runs), *memory()]

@@ -44,13 +44,9 @@ def attention(
     """Each query over its k best keys, the score summed over heads."""
     out = []
     for query in queries:
-        scores = [
-            [
-                cut(query, e, heads) @ cut(key, e, heads) / (len(query) / heads) ** 0.5
-                for key in keys
-            ]
-            for e in range(heads)
-        ]
+        root = (len(query) / heads) ** 0.5
+        parts = [[(cut(query, e, heads), cut(key, e, heads)) for key in keys] for e in range(heads)]
+        scores = [[q @ k_part / root for q, k_part in row] for row in parts]
         totals = [sum(scores[e][n] for e in range(heads)) for n in range(len(keys))]
         chosen = [n for n, keep in enumerate(best(totals, k)) if keep]
         pieces = []
@@ -81,13 +77,8 @@ def pairwise(p: Parameters, heads: int) -> Messages:
         hidden: list[Tensor], active: list[bool], memory: State
     ) -> tuple[list[Tensor], State]:
         queries = [h @ weights[k][:, :size] for k, h in enumerate(hidden)]
-        keys = [
-            keep_or_block(h @ weights[k][:, size : 2 * size], active[k])
-            for k, h in enumerate(hidden)
-        ]
-        values = [
-            keep_or_block(h @ weights[k][:, 2 * size :], active[k]) for k, h in enumerate(hidden)
-        ]
+        both = [keep_or_block(h @ weights[k][:, size:], active[k]) for k, h in enumerate(hidden)]
+        keys, values = [pair[:size] for pair in both], [pair[size:] for pair in both]
         return attention(queries, keys, values, heads, len(hidden)), memory
 
     return exchange
