@@ -129,10 +129,13 @@ def added_mib(name: str, steps: int, rows: int, inputs: int, options: dict[str, 
     return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
 
 
-def bench(*, quick: bool = False) -> list[Row]:
+def bench(*, quick: bool = False) -> Iterator[Row]:
     """All rows, a few minutes; `quick` takes shorter sequences and fewer repetitions."""
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     runs = 3 if quick else 7
-    found = [*large(10 if quick else 50, runs), *small(20, runs)]
-    return found if quick else [*found, *scaling(runs), *memory()]
+    yield from large(10 if quick else 50, runs)
+    yield from small(20, runs)
+    if not quick:
+        yield from scaling(runs)
+        yield from memory()
