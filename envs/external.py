@@ -17,10 +17,9 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from s2lab.envs import vocabulary
-from s2lab.envs.grid.missions import template_table
 from s2lab.envs.registration import WORLDS
 
-MISSION_LENGTH = 64  # tokens; the longest mission of BossLevel fits
+MISSION_LENGTH = 72  # tokens; the longest mission of BossLevel fits
 SYMBOL_HIGH = 10  # the largest type, colour or state code of minigrid's symbolic image
 
 
@@ -103,7 +102,7 @@ def mission_length(env_id: str) -> int:
     if env_id not in WORLDS:
         return MISSION_LENGTH
     _, level = WORLDS[env_id]
-    return int(template_table(level.missions).shape[1])
+    return level.mission_length
 
 
 def make_external_vec(

@@ -45,8 +45,8 @@ class GridBatch:
         self.tables = Tables(
             params=np.array([*level.params, 0], np.int32),
             templates=templates,
-            limits=np.array([level.max_steps], np.int32),
-            rewards=reward_table([level.max_steps]),
+            limits=np.array(level.limits, np.int32),
+            rewards=reward_table(level.limits),
         )
         self.rules = make_rules(
             level.width,
@@ -56,7 +56,7 @@ class GridBatch:
             full=full,
             ending=level.ending,
         )
-        words = templates.shape[1]
+        words = level.mission_length
         self.worlds = make_worlds(
             count, self.rules, slots=level.slots, words=words, scratch=level.scratch
         )

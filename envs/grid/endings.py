@@ -10,11 +10,10 @@ from typing import Any
 from s2lab.envs.grid import random
 from s2lab.envs.grid.cells import EMPTY, GOAL, LAVA, LOOK_MASK, OPEN, state_of, type_of, unpack
 from s2lab.envs.grid.compiled import inlined, pure
+from s2lab.envs.grid.outcomes import FAILS, GOES_ON, PUNISHED, SUCCEEDS
 from s2lab.envs.grid.physics import DONE, DROP, FORWARD, PICKUP, TOGGLE, front
+from s2lab.envs.grid.verifier import take_in_hand, verify
 from s2lab.envs.grid.worlds import Rules, Worlds
-
-# What becomes of an episode.
-GOES_ON, SUCCEEDS, FAILS, PUNISHED = range(4)
 
 # Kinds of ending. All of them include the first: stepping onto the goal or into lava.
 REACH_GOAL = 0
@@ -26,6 +25,7 @@ PUT_NEAR = 5  # slot 0: look of the thing to move; slot 2, 3: x, y of the place 
 CHOOSE_ARM = 6  # slot 0, 1: x, y where standing succeeds; slot 2, 3: where it fails
 DOORS_IN_ORDER = 7  # slot 0, 1: places of the first door and of the second
 DODGE = 8  # slot 0: number of obstacles; slot 1 + i: place of obstacle i
+INSTRUCTED = 9  # BabyAI's instructions: slots as `instructions.py` lists them
 
 
 @inlined
@@ -33,6 +33,9 @@ def prepare(worlds: Worlds, rules: Rules, n: int, action: int) -> Any:
     """What happens before the action: the action to do, and what `judge` must remember."""
     if rules.ending == CHOOSE_ARM and action == PICKUP:
         return TOGGLE, 0  # minigrid/envs/memory.py turns picking up into toggling
+    if rules.ending == INSTRUCTED:
+        take_in_hand(worlds, n)
+        return action, unpack(worlds.carrying[n])
     if rules.ending == PUT_NEAR:
         return action, unpack(worlds.carrying[n])
     if rules.ending == DOORS_IN_ORDER:
@@ -58,6 +61,8 @@ def judge(worlds: Worlds, rules: Rules, n: int, action: int, ahead: int, before:
     ending = rules.ending
     if ending == REACH_GOAL:
         return outcome
+    if ending == INSTRUCTED:
+        return verify(worlds, rules, n, action, before)
     if ending == PICK_UP:
         if action == PICKUP and _looks_like(worlds, n, worlds.slots[n, 0]):
             return SUCCEEDS

@@ -11,7 +11,8 @@ from typing import Any
 from s2lab.envs.grid import events
 from s2lab.envs.grid.cells import DOOR, GOAL, KEY, type_of, unpack
 from s2lab.envs.grid.compiled import inlined, kernel
-from s2lab.envs.grid.endings import GOES_ON, PUNISHED, SUCCEEDS, judge, prepare
+from s2lab.envs.grid.endings import judge, prepare
+from s2lab.envs.grid.outcomes import GOES_ON, PUNISHED, SUCCEEDS
 from s2lab.envs.grid.physics import act, front
 from s2lab.envs.grid.views import observe
 from s2lab.envs.grid.worlds import Array, Outputs, Rules, Tables, Worlds

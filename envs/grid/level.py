@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from s2lab.envs.grid.missions import template_table
 from s2lab.envs.grid.worlds import Rules, Tables, Worlds
 
 Layout = Callable[[Worlds, Rules, Tables, int], Any]
@@ -25,14 +26,28 @@ class Level:
     """Whether walls and closed doors leave the view free."""
     ending: int = 0
     """When an episode ends, a number from `endings.py`."""
+    budgets: int = 1
+    """Lengths that an episode may have: `max_steps` times 1 ... `budgets`, as the layout says."""
     missions: tuple[str, ...] = ("",)
     """Mission templates, see `missions.py`; the layout names one by its position."""
+    sentence: int = 0
+    """Words of the longest mission that `language.py` composes here; 0 where templates serve."""
     slots: int = 4
     """Numbers that keep the mission as data, and the ending's own memory."""
     scratch: int = 0
     """Numbers that the layout needs while it is made."""
     actions: int = 7
     """How many of the seven actions exist."""
+
+    @property
+    def mission_length(self) -> int:
+        """Tokens of the longest mission."""
+        return self.sentence or int(template_table(self.missions).shape[1])
+
+    @property
+    def limits(self) -> list[int]:
+        """Steps after which an episode of each length is cut off."""
+        return [self.max_steps * (i + 1) for i in range(self.budgets)]
 
 
 @dataclass(frozen=True)

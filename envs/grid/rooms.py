@@ -20,6 +20,7 @@ from s2lab.envs.grid.placement import (
     find,
     index,
     random_color,
+    random_color_but,
     random_kind,
     set_agent,
     surround,
@@ -248,6 +249,12 @@ def _reachable(worlds: Worlds, tables: Tables, n: int, start: int) -> Any:
 @pure
 def connect_all(worlds: Worlds, tables: Tables, n: int) -> Any:
     """Add unlocked doors at random until every room can be reached; False after 5,001 draws."""
+    return connect_all_but(worlds, tables, n, 0)
+
+
+@pure
+def connect_all_but(worlds: Worlds, tables: Tables, n: int, excluded: int) -> Any:
+    """As `connect_all`, with doors of no colour in `excluded`, bit `1 << colour`."""
     rows, columns = tables.params[ROWS], tables.params[COLUMNS]
     span = tables.params[ROOM_SIZE] - 1
     start = worlds.agent_y[n] // span * columns + worlds.agent_x[n] // span
@@ -264,37 +271,6 @@ def connect_all(worlds: Worlds, tables: Tables, n: int) -> Any:
         other = beyond(tables, column, row, wall)
         if scratch[n, here + _LOCKED] or scratch[n, other + _LOCKED]:
             continue
-        color = random_color(worlds, n)
+        color = random_color_but(worlds, n, excluded)
         add_door(worlds, tables, n, column, row, wall, color, 0)
     return False
-
-
-@pure
-def add_distractors(
-    worlds: Worlds,
-    rules: Rules,
-    tables: Tables,
-    n: int,
-    column: int,
-    row: int,
-    count: int,
-    all_unique: bool,
-) -> Any:
-    """Put `count` random things into a room (ANY: a drawn one each time), False if one failed.
-
-    With `all_unique`, none looks like another thing that was put into a room.
-    """
-    looks = room(tables, 0, tables.params[ROWS])
-    added = 0
-    while added < count:
-        color = random_color(worlds, n)
-        kind = random_kind(worlds, n)
-        if all_unique and worlds.scratch[n, looks + kind - cells.KEY] >> color & 1:
-            continue
-        i = random.integers(worlds.rng, n, 0, tables.params[COLUMNS]) if column == ANY else column
-        j = random.integers(worlds.rng, n, 0, tables.params[ROWS]) if row == ANY else row
-        place, _ = add_object(worlds, rules, tables, n, i, j, kind, color)
-        if place < 0:
-            return False
-        added += 1
-    return True

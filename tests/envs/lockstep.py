@@ -108,6 +108,12 @@ class Lockstep:
             self._compare_start(observation)
         return bool(terminated or truncated)
 
+    def restart(self) -> None:
+        """Give the episode up and compare the start of the next."""
+        observation, _ = self.env.reset()
+        self.batch.reset()
+        self._compare_start(observation)
+
     def _compare_start(self, observation: dict[str, Any]) -> None:
         self._same("events", self._compare_view(observation), self._events())
         theirs = self.env.np_random.bit_generator.state

@@ -2,6 +2,7 @@
 
 from s2lab.envs.grid.level import Family
 from s2lab.envs.grid.levels import (
+    babyai,
     crossing,
     distshift,
     doorkey,
@@ -46,4 +47,4 @@ FAMILIES: dict[str, Family] = {
         redbluedoors,
         unlock,
     )
-}
+} | babyai.FAMILIES
