@@ -1,8 +1,8 @@
 """World ids and what they stand for; importing this registers them with gymnasium.
 
-`MiniGrid-X` is registered as `s2lab/MiniGrid-X`, because minigrid itself owns the bare id. All 76
-`MiniGrid-` worlds of minigrid 3.2.0 that can be made are here; `ELSEWHERE` names the other six.
-Of the `BabyAI-` worlds, those of one room and of a room in the middle are.
+`MiniGrid-X` is registered as `s2lab/MiniGrid-X`, because minigrid itself owns the bare id. All 96
+`BabyAI-` worlds of minigrid 3.2.0 and all 76 `MiniGrid-` worlds that can be made are here;
+`ELSEWHERE` names the other six.
 """
 
 from difflib import get_close_matches
