@@ -35,8 +35,14 @@ SMALL = 30
 RESTARTED = 1_000_000
 """Up to so many cells of data the local search is restarted where directions are open."""
 
-WIDE = 100
+WIDE = 300
 """Beyond so many variables, climbing adds only causes whose effect is at least hinted at."""
+
+CLEAR = 4.0
+"""Deviations from chance above which an effect counts in the order of so many."""
+
+FINE = 6
+"""Categories per variable from which tables charge far more for a parent than additive families."""
 
 HINT = 1.0
 """-log10 p of such a hint."""
@@ -166,7 +172,10 @@ class AncestralDiscovery(GraphEstimator):
         self, scores: FamilyScores, effects: Effects, deadline: float
     ) -> list[Family]:
         """Search every variable's parents among those before it."""
-        order = order_by_effects(effects.weight)  # [V]
+        weight = effects.weight  # [V, V]
+        if len(weight) > WIDE:  # noise adds up over many variables
+            weight = np.where(np.abs(weight) > CLEAR, weight, 0.0)
+        order = order_by_effects(weight)  # [V]
         parents: list[Family] = [()] * len(order)
         for at in watched(range(len(order)), "parents", self.progress):
             if time.monotonic() > deadline:
@@ -180,6 +189,10 @@ class AncestralDiscovery(GraphEstimator):
                     if effects.surprise[i, child] > EFFECT or not effects.tested[i]
                 ]
             parents[child] = find_parents(scores, child, before, effects.partial)
+        several = [scores.additive[j] for j, held in enumerate(parents) if len(held) > 1]
+        if 2 * sum(several) > len(several) and scores.rows.cardinalities.mean() >= FINE:
+            for j, held in enumerate(parents):  # one scale: with one parent the kinds agree
+                scores.additive[j] = scores.additive[j] or len(held) < 2
         return parents
 
     def _check_options(self) -> None:
