@@ -10,7 +10,9 @@ from torch import Tensor, nn
 
 from s2lab.agents.actions import action_head
 from s2lab.agents.cores import make_core
-from s2lab.agents.encoders.observation import EncoderConfig, Observation, ObservationEncoder
+from s2lab.agents.encoders.config import EncoderConfig
+from s2lab.agents.encoders.field import Observation
+from s2lab.agents.encoders.observation import ObservationEncoder
 
 State = tuple[Tensor, ...]
 

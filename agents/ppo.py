@@ -6,6 +6,7 @@ The core's state is carried from rollout to rollout and cleared where an episode
 minibatch holds whole sequences of some worlds and backpropagates through all of them.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -16,21 +17,9 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from torch import Tensor, nn
 
 from s2lab.agents.actor_critic import ActorCritic, State
+from s2lab.agents.parallel import across, average_gradients
 from s2lab.agents.ppo_config import PPOConfig
-
-
-@dataclass
-class Rollout:
-    """T steps of B worlds, preallocated once and written over."""
-
-    observation: dict[str, Tensor]  # fields [T + 1, B, ...]; the last one is the next rollout's
-    actions: Tensor  # [T, B] or [T, B, d]
-    log_probs: Tensor  # [T, B], of the policy that acted
-    values: Tensor  # [T + 1, B]
-    rewards: Tensor  # [T, B], scaled
-    ends: Tensor  # bool [T, B], the episode ended with this step
-    resets: Tensor  # bool [T + 1, B], an episode starts with this observation
-    state: State  # the core's state before step 0, tensors [B, ...]
+from s2lab.agents.rollout import Sequences, allocate, cut, gae
 
 
 @dataclass(frozen=True)
@@ -43,6 +32,14 @@ class Episode:
     """Steps."""
     success: bool
     """Terminated with a positive last reward."""
+
+
+class Diverged(ArithmeticError):
+    """A loss that is no number, or too large; the weights are those before that minibatch."""
+
+    def __init__(self, term: str, step: int, losses: Mapping[str, float]) -> None:
+        super().__init__(f"{term} became {losses[term]} at step {step}")
+        self.term, self.step, self.losses = term, step, dict(losses)
 
 
 @runtime_checkable
@@ -82,15 +79,19 @@ class PPO:
         self.worlds, self.config, self.total_steps = worlds, config, total_steps
         self.device = torch.device(device)
         self.model = model.to(self.device)
-        self.optimizer = torch.optim.Adam(model.parameters(), config.lr, eps=config.adam_eps)
+        self.optimizer = torch.optim.Adam(
+            model.parameters(), config.lr, eps=config.adam_eps, fused=True
+        )
         self.generator = torch.Generator(self.device).manual_seed(policy_seed)
         self.step = 0
-        self.rollout = self._allocate()
-        self.state = model.initial_state(config.num_envs, self.device)
-        self.returns = np.zeros(config.num_envs)  # [B], of the running episodes
-        self.lengths = np.zeros(config.num_envs, np.int64)  # [B]
+        space: Any = worlds.single_observation_space  # every world here is a Dict
+        steps, batch = config.rollout_steps, config.num_envs
+        self.rollout = allocate(space, model, steps, batch, self.device)
+        self.state: State = model.initial_state(batch, self.device)
+        self.returns = np.zeros(batch)  # [B], of the running episodes
+        self.lengths = np.zeros(batch, np.int64)  # [B]
         observation, _ = worlds.reset(seed=world_seeds)  # type: ignore[arg-type]  # lists work
-        self._store(0, observation)
+        self.rollout.store(0, observation)
         self.rollout.resets[0] = True
 
     # -- acting ---------------------------------------------------------------------------------
@@ -99,23 +100,26 @@ class PPO:
     def collect(self) -> list[Episode]:
         """Fill the rollout with the policy's own steps and return the episodes that ended."""
         rollout, head, episodes = self.rollout, self.model.actions, list[Episode]()
-        rollout.state = tuple(part.clone() for part in self.state)
+        rollout.states = []
         for t in range(self.config.rollout_steps):
-            numbers, values, self.state = self._read(t)
+            if t % self.config.sequence_length == 0:
+                rollout.states.append(tuple(part.clone() for part in self.state))
+            numbers, rollout.values[t], self.state = self._read(t)
             actions = head.sample(numbers, self.generator)
-            rollout.actions[t] = actions
-            rollout.log_probs[t] = head.log_prob_and_entropy(numbers, actions)[0]
-            rollout.values[t] = values
+            rollout.numbers[t], rollout.actions[t] = numbers, actions
             observation, rewards, terminated, truncated, info = self.worlds.step(
                 head.to_env(actions)
             )
             ends = terminated | truncated  # bool [B]
-            rollout.rewards[t] = torch.as_tensor(rewards) * self.config.reward_scale
+            rollout.rewards[t] = torch.as_tensor(rewards)
             rollout.ends[t] = rollout.resets[t + 1] = torch.as_tensor(ends)
-            if self.config.bootstrap_truncated and (truncated & ~terminated).any():
+            rollout.store(t + 1, observation)
+            self.returns += rewards
+            self.lengths += 1
+            if ends.any():
+                episodes += self._count(rewards, terminated, ends)
                 self._bootstrap(t, truncated & ~terminated, info)
-            episodes += self._count(rewards, terminated, ends)
-            self._store(t + 1, observation)
+        rollout.rewards *= self.config.reward_scale
         rollout.values[-1] = self._read(self.config.rollout_steps)[1]
         self.step += self.config.steps_per_rollout
         return episodes
@@ -125,13 +129,11 @@ class PPO:
         numbers, values, state = self.model(observation, self.state, self.rollout.resets[t : t + 1])
         return numbers[0], values[0], state
 
-    def _store(self, t: int, observation: Mapping[str, Any]) -> None:
-        for name, field in self.rollout.observation.items():
-            field[t] = torch.as_tensor(observation[name])
-
-    def _bootstrap(self, t: int, cut: Any, info: Mapping[str, Any]) -> None:
+    def _bootstrap(self, t: int, cut_off: Any, info: Mapping[str, Any]) -> None:
         """Add the discounted value of the observation that a time limit cut off."""
-        worlds = np.flatnonzero(cut)
+        worlds = np.flatnonzero(cut_off)
+        if not (self.config.bootstrap_truncated and len(worlds)):
+            return
         final = {
             name: torch.as_tensor(
                 np.stack([info["final_obs"][world][name] for world in worlds])
@@ -141,124 +143,101 @@ class PPO:
         index = torch.as_tensor(worlds, device=self.device)
         state = tuple(part[index] for part in self.state)
         no_reset = torch.zeros(1, len(worlds), dtype=torch.bool, device=self.device)
-        values = self.model(final, state, no_reset)[1][0]
-        self.rollout.rewards[t, index] += self.config.gamma * values
+        values = self.model(final, state, no_reset)[1][0]  # of scaled rewards
+        self.rollout.rewards[t, index] += self.config.gamma * values / self.config.reward_scale
 
     def _count(self, rewards: Any, terminated: Any, ends: Any) -> list[Episode]:
-        self.returns += rewards
-        self.lengths += 1
-        episodes = [
-            Episode(
-                float(self.returns[world]),
-                int(self.lengths[world]),
-                bool(terminated[world] and rewards[world] > 0),
-            )
-            for world in np.flatnonzero(ends)
-        ]
-        self.returns[ends] = 0
-        self.lengths[ends] = 0
-        return episodes
+        worlds = np.flatnonzero(ends)
+        success = terminated[worlds] & (rewards[worlds] > 0)
+        columns = self.returns[worlds].tolist(), self.lengths[worlds].tolist(), success.tolist()
+        self.returns[worlds] = 0
+        self.lengths[worlds] = 0
+        return [Episode(*row) for row in zip(*columns, strict=True)]
 
     # -- learning -------------------------------------------------------------------------------
 
     def update(self) -> dict[str, float]:
-        """One PPO update on the collected rollout; returns mean losses under SB3's names."""
-        config, rollout = self.config, self.rollout
+        """One PPO update on the collected rollout; returns mean losses under SB3's names.
+
+        Raises:
+            Diverged: a loss or the gradient is no number, or too large.
+        """
+        config = self.config
+        spent = min(1.0, (self.step - config.steps_per_rollout) / max(1, self.total_steps))
+        lr = config.lr * (1 - spent * (1 - config.lr_end))
+        entropy_coef = config.entropy_coef * (1 - spent * (1 - config.entropy_end))
         for group in self.optimizer.param_groups:
-            group["lr"] = config.lr * self._schedule()
+            group["lr"] = lr
+        try:
+            sequences = self.prepare()
+            losses = list[Tensor]()  # each [terms]
+            for _ in range(config.epochs):
+                count = len(sequences.resets[0])
+                order = torch.randperm(count, generator=self.generator, device=self.device)
+                for chosen in order.chunk(config.minibatches):
+                    losses.append(self.gradient_step(sequences.columns(chosen), entropy_coef))
+        finally:
+            self.rollout.wrap_around()
+        means = torch.stack(losses).mean(0).tolist()
+        values, returns = sequences.values, sequences.returns
+        unexplained = float((returns - values).var() / (returns.var() + 1e-8))
+        return {f"train/{name}": mean for name, mean in zip(LOSSES, means, strict=True)} | {
+            "train/explained_variance": 1 - unexplained,
+            "train/learning_rate": lr,
+            "train/entropy_coef": entropy_coef,
+        }
+
+    @torch.no_grad()
+    def prepare(self) -> Sequences:
+        """Log-probabilities, advantages and returns of the collected rollout, cut to sequences."""
+        config, rollout = self.config, self.rollout
+        log_probs, _ = self.model.actions.log_prob_and_entropy(rollout.numbers, rollout.actions)
         advantages = gae(
             rollout.rewards, rollout.values, rollout.ends, config.gamma, config.gae_lambda
         )
         returns = advantages + rollout.values[:-1]  # [T, B]
-        advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
-        sums: dict[str, float] = {}
-        steps = 0
-        for _ in range(config.epochs):
-            order = torch.randperm(config.num_envs, generator=self.generator, device=self.device)
-            for worlds in order.chunk(config.minibatches):
-                losses = self._gradient_step(worlds, advantages, returns)
-                sums = {name: sums.get(name, 0.0) + value for name, value in losses.items()}
-                steps += 1
-        self._continue()
-        means = {f"train/{name}": value / steps for name, value in sums.items()}
-        variance = returns.var()
-        unexplained = (returns - rollout.values[:-1]).var()
-        means["train/explained_variance"] = float(1 - unexplained / (variance + 1e-8))
-        means["train/learning_rate"] = float(self.optimizer.param_groups[0]["lr"])
-        return means
+        mean, std = across(advantages)
+        normalised = (advantages - mean) / (std + 1e-8)
+        return cut(rollout, log_probs, normalised, returns, config.sequence_length)
 
-    def _schedule(self) -> float:
-        spent = min(1.0, (self.step - self.config.steps_per_rollout) / max(1, self.total_steps))
-        return 1 - spent * (1 - self.config.lr_end)
+    def gradient_step(self, batch: Sequences, entropy_coef: float) -> Tensor:
+        """Clip, backpropagate, step; returns the terms named in LOSSES, [terms].
 
-    def _gradient_step(
-        self, worlds: Tensor, advantages: Tensor, returns: Tensor
-    ) -> dict[str, float]:
-        """Clip, backpropagate, step. `worlds` are columns of the rollout, int64 [b]."""
-        config, rollout = self.config, self.rollout
-        observation = {name: field[:-1, worlds] for name, field in rollout.observation.items()}
-        state = tuple(part[worlds] for part in rollout.state)
-        numbers, values, _ = self.model(observation, state, rollout.resets[:-1, worlds])
-        log_probs, entropy = self.model.actions.log_prob_and_entropy(
-            numbers, rollout.actions[:, worlds]
-        )
-        log_ratio = log_probs - rollout.log_probs[:, worlds]  # [T, b]
+        Raises:
+            Diverged: before the weights have moved.
+        """
+        config = self.config
+        numbers, values, _ = self.model(batch.observation, batch.state, batch.resets)
+        log_probs, entropies = self.model.actions.log_prob_and_entropy(numbers, batch.actions)
+        log_ratio = log_probs - batch.log_probs  # [U, n]
         ratio = log_ratio.exp()
-        advantage = advantages[:, worlds]
         clipped = ratio.clamp(1 - config.clip, 1 + config.clip)
-        policy_loss = -torch.min(ratio * advantage, clipped * advantage).mean()
-        value_loss = clipped_value_loss(
-            values, rollout.values[:-1, worlds], returns[:, worlds], config.clip
-        )
-        loss = policy_loss + config.value_coef * value_loss - config.entropy_coef * entropy.mean()
+        policy_loss = -torch.min(ratio * batch.advantages, clipped * batch.advantages).mean()
+        value_loss = clipped_value_loss(values, batch.values, batch.returns, config.clip)
+        entropy = entropies.mean()
+        loss = policy_loss + config.value_coef * value_loss - entropy_coef * entropy
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), config.max_grad_norm)
-        self.optimizer.step()
+        average_gradients(self.model)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), config.max_grad_norm, foreach=True)
         with torch.no_grad():
-            return {
-                "loss": loss.item(),
-                "policy_gradient_loss": policy_loss.item(),
-                "value_loss": value_loss.item(),
-                "entropy_loss": -entropy.mean().item(),
-                "approx_kl": ((ratio - 1) - log_ratio).mean().item(),
-                "clip_fraction": ((ratio - 1).abs() > config.clip).float().mean().item(),
-                "grad_norm": float(norm),
-            }
+            kl = ((ratio - 1) - log_ratio).mean()
+            fraction = ((ratio - 1).abs() > config.clip).float().mean()
+            terms = torch.stack([loss, policy_loss, value_loss, -entropy, kl, fraction, norm])
+        if not bool((terms[[0, 6]].abs() <= config.max_loss).all()):
+            raise self._diverged(terms.tolist())
+        self.optimizer.step()
+        return terms
 
-    def _continue(self) -> None:
-        """The last observation becomes the first of the next rollout."""
-        for field in self.rollout.observation.values():
-            field[0] = field[-1]
-        self.rollout.resets[0] = self.rollout.resets[-1]
+    def _diverged(self, terms: list[float]) -> Diverged:
+        losses = dict(zip(LOSSES, terms, strict=True))
+        parts = ("policy_gradient_loss", "value_loss", "entropy_loss", "loss", "grad_norm")
+        bad = [name for name in parts if not abs(losses[name]) <= self.config.max_loss]
+        # A term that is no number spoils the sums; one that is merely large may be beside it.
+        bad.sort(key=lambda name: math.isfinite(losses[name]))
+        return Diverged(bad[0], self.step, losses)
 
-    # -- memory and checkpoints -----------------------------------------------------------------
-
-    def _allocate(self) -> Rollout:
-        steps, batch, device = self.config.rollout_steps, self.config.num_envs, self.device
-        observation = {}
-        for name, space in self.worlds.single_observation_space.spaces.items():  # type: ignore[attr-defined]  # every world here is a Dict
-            dtype = torch.as_tensor(np.zeros(1, space.dtype)).dtype
-            observation[name] = torch.zeros(
-                (steps + 1, batch, *space.shape), dtype=dtype, device=device
-            )
-        example = self.model.actions.sample(
-            torch.zeros(batch, self.model.actions.head_size, device=device), None
-        )
-
-        def zeros(length: int, dtype: torch.dtype = torch.float32) -> Tensor:
-            return torch.zeros(length, batch, dtype=dtype, device=device)
-
-        return Rollout(
-            observation=observation,
-            actions=torch.zeros((steps, *example.shape), dtype=example.dtype, device=device),
-            log_probs=zeros(steps),
-            values=zeros(steps + 1),
-            rewards=zeros(steps),
-            ends=zeros(steps, torch.bool),
-            resets=zeros(steps + 1, torch.bool),
-            state=self.model.initial_state(batch, device),
-        )
+    # -- checkpoints ----------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
         """What resuming needs besides the weights: exactly everything, if the worlds can be saved.
@@ -290,33 +269,16 @@ class PPO:
         if isinstance(self.worlds, SavableWorlds) and "running" in saved:
             running = saved["running"]
             self.worlds.load_state_dict(running["worlds"])
-            self._store(0, running["observation"])
+            self.rollout.store(0, running["observation"])
             self.rollout.resets[0] = running["reset"]
             self.state = tuple(part.to(self.device) for part in running["state"])
             self.returns, self.lengths = running["returns"], running["lengths"]
 
 
-def gae(rewards: Tensor, values: Tensor, ends: Tensor, gamma: float, lambda_: float) -> Tensor:
-    """Generalised advantage estimation (Schulman et al. 2016, equation 16).
-
-    Args:
-        rewards: [T, B]
-        values: [T + 1, B]
-        ends: bool [T, B]; nothing flows back over the end of an episode
-        gamma: discount per step
-        lambda_: weight of longer estimates
-
-    Returns:
-        advantages: [T, B]
-    """
-    advantages = torch.empty_like(rewards)
-    running = torch.zeros_like(values[0])
-    goes_on = (~ends).to(values.dtype)  # [T, B]
-    for t in reversed(range(len(rewards))):
-        delta = rewards[t] + gamma * values[t + 1] * goes_on[t] - values[t]
-        running = delta + gamma * lambda_ * goes_on[t] * running
-        advantages[t] = running
-    return advantages
+LOSSES = (
+    "loss", "policy_gradient_loss", "value_loss", "entropy_loss", "approx_kl", "clip_fraction",
+    "grad_norm",
+)  # fmt: skip
 
 
 def clipped_value_loss(values: Tensor, old: Tensor, returns: Tensor, clip: float) -> Tensor:

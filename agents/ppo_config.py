@@ -10,7 +10,10 @@ class PPOConfig:
     num_envs: int = 16
     """Worlds stepped side by side."""
     rollout_steps: int = 64
-    """Steps per world between two updates; also the length of backpropagation through time."""
+    """Steps per world between two updates."""
+    unroll: int = 0
+    """Length of backpropagation through time, a divisor of rollout_steps; 0 for all of them. BabyAI
+    1.1 uses 20 of 40."""
     epochs: int = 4
     """Passes over each rollout."""
     minibatches: int = 4
@@ -29,10 +32,15 @@ class PPOConfig:
     """How far the probability ratio may move, and the value in units of returns."""
     entropy_coef: float = 0.01
     """Weight of the entropy bonus, nats."""
+    entropy_end: float = 1.0
+    """Fraction of `entropy_coef` that is left, linearly, when the budget of steps is spent."""
     value_coef: float = 0.5
     """Weight of the value loss."""
     max_grad_norm: float = 0.5
     """Gradients are scaled down to this 2-norm."""
+    max_loss: float = 1e6
+    """A loss or gradient norm beyond this, or that is no number, stops the run before the weights
+    move."""
     reward_scale: float = 1.0
     """Rewards are multiplied by this before learning; BabyAI uses 20."""
     bootstrap_truncated: bool = False
@@ -41,19 +49,30 @@ class PPOConfig:
 
     def __post_init__(self) -> None:
         positive = ("num_envs", "rollout_steps", "epochs", "minibatches", "lr", "clip")
-        for name in (*positive, "max_grad_norm", "adam_eps", "reward_scale"):
+        for name in (*positive, "max_grad_norm", "adam_eps", "reward_scale", "max_loss"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
-        for name in ("gamma", "gae_lambda", "lr_end"):
+        for name in ("gamma", "gae_lambda", "lr_end", "entropy_end"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be between 0 and 1, got {getattr(self, name)}")
         for name in ("entropy_coef", "value_coef"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
-        if self.num_envs % self.minibatches:
+        if self.unroll < 0 or self.rollout_steps % self.sequence_length:
+            raise ValueError(
+                f"unroll must be 0 or divide rollout_steps ({self.rollout_steps}), "
+                f"got {self.unroll}"
+            )
+        sequences = self.num_envs * self.rollout_steps // self.sequence_length
+        if sequences % self.minibatches:
             raise ValueError(
                 f"num_envs ({self.num_envs}) must be a multiple of minibatches ({self.minibatches})"
             )
+
+    @property
+    def sequence_length(self) -> int:
+        """Steps that one backpropagation runs through."""
+        return self.unroll or self.rollout_steps
 
     @property
     def steps_per_rollout(self) -> int:

@@ -21,7 +21,8 @@ from torch import Tensor, nn
 
 from s2lab.agents.cores import core_config, make_core
 from s2lab.agents.cores.contract import State
-from s2lab.agents.encoders.observation import EncoderConfig, ObservationEncoder
+from s2lab.agents.encoders.config import EncoderConfig
+from s2lab.agents.encoders.observation import ObservationEncoder
 
 
 class EncoderExtractor(BaseFeaturesExtractor):

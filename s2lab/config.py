@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
+from s2lab.agents.encoders.config import EncoderConfig
 from s2lab.agents.ppo_config import PPOConfig
 from s2lab.errors import UserError, unknown
 from s2lab.run_folder import RunFolder
@@ -75,6 +76,8 @@ class TrainConfig(RunConfig):
     """Recurrent core (s2lab list agents)."""
     core: Mapping[str, Any] = field(default_factory=dict)
     """Options of the core, such as hidden_size."""
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    """How observations are read."""
 
     @property
     def label(self) -> str:
@@ -120,6 +123,8 @@ def read_config(run: RunFolder) -> TrainConfig | BaselineConfig:
             raise UserError(f"{path}: unknown field {name!r}; a newer s2lab may have written it")
     try:
         settings["ppo"] = PPOConfig(**settings.get("ppo", {}))
+        if kind == "train":
+            settings["encoder"] = EncoderConfig(**settings.get("encoder", {}))
         settings["imports"] = tuple(settings.get("imports", ()))
         return KINDS[kind](**settings)
     except (TypeError, ValueError) as error:
@@ -167,6 +172,24 @@ def ppo_config(preset: str, overrides: Mapping[str, str]) -> PPOConfig:
         raise UserError(f"PPO setting {error}") from None
 
 
+def encoder_config(overrides: Mapping[str, str]) -> EncoderConfig:
+    """The encoder's defaults with `name=value` overrides.
+
+    Raises:
+        UserError: an unknown field, or a value that will not do.
+    """
+    known = {entry.name: entry for entry in fields(EncoderConfig)}
+    settings: dict[str, Any] = {}
+    for name, text in overrides.items():
+        if name not in known:
+            raise unknown("encoder setting", name, known, "s2lab train --help")
+        settings[name] = text if name == "grid" else _parse(name, text, int)
+    try:
+        return EncoderConfig(**settings)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
 def _parse(name: str, text: str, kind: Any) -> Any:
     try:
         if kind is bool:
@@ -174,7 +197,7 @@ def _parse(name: str, text: str, kind: Any) -> Any:
         return kind(text)
     except (KeyError, ValueError):
         allowed = {bool: "true or false", int: "a whole number", float: "a number"}[kind]
-        raise UserError(f"PPO setting {name} must be {allowed}, got {text!r}") from None
+        raise UserError(f"setting {name} must be {allowed}, got {text!r}") from None
 
 
 def assignments(flag: str, pairs: tuple[str, ...]) -> dict[str, str]:

@@ -1,6 +1,8 @@
 """Training our own agents: a list of clocks around `agents/ppo.py`. Knows no SB3."""
 
+import json
 import math
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     import gymnasium as gym
 
     from s2lab.agents.actor_critic import ActorCritic
+    from s2lab.agents.ppo import Diverged
+
+LAST_METRICS = 100  # lines that are kept when a loss explodes
 
 
 def create_run(config: TrainConfig, runs: Path = Path("runs")) -> RunFolder:
@@ -61,10 +66,11 @@ def run_training(
     """Train, or go on training, in an existing run folder until the budget is spent."""
     import torch
 
-    from s2lab.agents.ppo import PPO
+    from s2lab.agents.ppo import PPO, Diverged
     from s2lab.envs.choose import vector_worlds
 
     torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
     saved = last_checkpoint(run)
     model = build_model(config)
     worlds = vector_worlds(config.env, config.ppo.num_envs)
@@ -85,12 +91,15 @@ def run_training(
             checkpoint.restore(saved, parts)
         while learner.step < config.steps and not session.stop.requested:
             episodes = learner.collect()
-            losses = learner.update()
-            check_finite(losses, learner.step, run.path)
             session.advance(
                 learner.step,
                 [(episode.return_, episode.length, episode.success) for episode in episodes],
             )
+            try:
+                losses = learner.update()
+            except Diverged as error:
+                session.save(parts, always=True)
+                raise stopped(run, error) from None
             session.log(losses)
             session.save(parts)
         outcome = session.finish(parts)
@@ -116,6 +125,7 @@ def build_model(config: TrainConfig) -> "ActorCritic":
             world.action_space,
             config.agent,
             config.core,
+            config.encoder,
         )
     except ValueError as error:
         raise UserError(str(error)) from None
@@ -143,6 +153,19 @@ def check_environment(env_id: str, imports: tuple[str, ...]) -> "gym.Env[Any, An
         return make_single(env_id)
     except (gym.error.Error, ImportError, OSError) as error:
         raise UserError(f"environment {env_id}: {' '.join(str(error).split())}") from None
+
+
+def stopped(run: RunFolder, error: "Diverged") -> UserError:
+    """Write `diverged.json`: the term, the step, its losses, the last lines of the metrics."""
+    with run.metrics_path.open() as file:
+        last = [json.loads(line) for line in deque(file, maxlen=LAST_METRICS)]
+    losses = {name: value if math.isfinite(value) else None for name, value in error.losses.items()}
+    found = {"format": 1, "term": error.term, "step": error.step, "losses": losses, "metrics": last}
+    run.write_json("diverged.json", found)
+    return UserError(
+        f"{error}; a checkpoint with the weights before it and diverged.json are in {run.path}: "
+        "lower the learning rate (--ppo lr=...) and train again"
+    )
 
 
 def check_finite(losses: dict[str, float], step: int, path: Path) -> None:

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from tyro.conf import Positional, UseAppendAction, arg
 
 from s2lab.commands.registry import command, print_json
-from s2lab.config import BaselineConfig, TrackMode, TrainConfig, assignments, ppo_config
+from s2lab.config import (
+    BaselineConfig,
+    TrackMode,
+    TrainConfig,
+    assignments,
+    encoder_config,
+    ppo_config,
+)
 from s2lab.errors import UserError
 
 if TYPE_CHECKING:
@@ -78,6 +85,7 @@ def train(
     *,
     agent: str = "lstm",
     core: tuple[str, ...] = (),
+    encoder: tuple[str, ...] = (),
 ) -> int:
     """Train an agent with recurrent PPO; several seeds run side by side.
 
@@ -86,11 +94,17 @@ def train(
         options: shared by all runs
         agent: recurrent core (s2lab list agents)
         core: options of the core, as name=value, such as hidden_size=64
+        encoder: settings of the encoder, as name=value: grid=table, convolutions or film,
+            cell_size, channels, mission_size, feature_size
     """
     from s2lab.training import create_run
 
     chosen = {name: parse_value(text) for name, text in assignments("--core", core).items()}
-    configs = [TrainConfig(**fields, agent=agent, core=chosen) for fields in options.settings(env)]
+    reader = encoder_config(assignments("--encoder", encoder))
+    configs = [
+        TrainConfig(**fields, agent=agent, core=chosen, encoder=reader)
+        for fields in options.settings(env)
+    ]
     return work_on([create_run(config, options.runs) for config in configs], options)
 
 

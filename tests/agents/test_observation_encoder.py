@@ -12,13 +12,11 @@ from stable_baselines3.common.preprocessing import preprocess_obs
 from torch.distributions import Categorical, Normal
 
 from s2lab.agents.actions import CategoricalHead, GaussianHead, action_head
-from s2lab.agents.encoders.observation import (
-    EncoderConfig,
-    Mission,
-    ObservationEncoder,
-    SymbolicGrid,
-    field_encoder,
-)
+from s2lab.agents.encoders.cell_table import CellTable
+from s2lab.agents.encoders.config import EncoderConfig
+from s2lab.agents.encoders.mission import Mission, distinct_rows
+from s2lab.agents.encoders.observation import ObservationEncoder, field_encoder
+from s2lab.agents.encoders.symbolic_grid import FilmBlock, SymbolicGrid
 from s2lab.agents.sb3 import EncoderExtractor, as_shown
 
 CONFIG = EncoderConfig()
@@ -44,13 +42,84 @@ def test_a_cell_is_the_sum_of_its_type_colour_and_state() -> None:
     torch.manual_seed(0)
     grid = SymbolicGrid((7, 7, 3), CONFIG)
     image = torch.randint(0, 6, (2, 7, 7, 3), dtype=torch.uint8)
-    table = grid.embedding.weight
+    table = grid.cells.embedding.weight
     cells = torch.zeros(2, CONFIG.cell_size, 7, 7)
     for b, x, y in np.ndindex(2, 7, 7):
         kind, colour, state = image[b, x, y].tolist()
         cells[b, :, x, y] = table[kind] + table[11 + colour] + table[22 + state]
     maps = torch.relu(grid.second(torch.relu(grid.first(cells))))
     torch.testing.assert_close(grid(image), maps.flatten(1))
+
+
+def random_codes(size: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 11, (size, 4, 3, 3), dtype=torch.uint8, generator=generator)
+
+
+def test_the_cell_table_is_a_linear_layer_on_one_hot_codes() -> None:
+    torch.manual_seed(0)
+    table = CellTable((4, 3, 3), 5).double()
+    image = random_codes(7)
+    expected = torch.zeros(7, 5, dtype=torch.float64)
+    for b, x, y, channel in np.ndindex(7, 4, 3, 3):
+        expected[b] += table.weight[x * 3 + y, channel * 11 + int(image[b, x, y, channel])]
+    found = table(image)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(table.by_one_hot(image.reshape(7, -1, 3)), expected)
+    direction = torch.rand(7, 5, dtype=torch.float64)
+    gradients = [torch.autograd.grad(y, table.weight, direction)[0] for y in (found, expected)]
+    torch.testing.assert_close(*gradients)
+
+
+def test_a_code_that_no_table_has_is_refused() -> None:
+    image = random_codes(2)
+    image[1, 2, 1, 2] = 11
+    with pytest.raises(ValueError, match="code 11; 0 to 10"):
+        CellTable((4, 3, 3), 5)(image)
+
+
+def test_a_mission_scales_and_shifts_the_maps_of_a_film_block() -> None:
+    torch.manual_seed(0)
+    block = FilmBlock(3, 4)
+    maps, mission = torch.randn(2, 3, 5, 5), torch.randn(2, 4)
+    inner = block.second(torch.relu(block.first(maps)))
+    for b, c in np.ndindex(2, 3):
+        scale = 1 + block.scale.weight[c] @ mission[b] + block.scale.bias[c]
+        shift = block.shift.weight[c] @ mission[b] + block.shift.bias[c]
+        expected = maps[b, c] + torch.relu(scale * inner[b, c] + shift)
+        torch.testing.assert_close(block(maps, mission)[b, c], expected)
+
+
+def test_film_without_a_mission_is_refused() -> None:
+    with pytest.raises(ValueError, match="grid=film needs a mission"):
+        ObservationEncoder(spaces.Dict({"image": EVERYTHING["image"]}), EncoderConfig("film"))
+
+
+def test_distinct_rows_are_those_of_torch_unique() -> None:
+    generator = torch.Generator().manual_seed(0)
+    for high in (1, 2, 30):
+        rows = torch.randint(0, high, (40, 3), dtype=torch.int16, generator=generator)
+        distinct, which = distinct_rows(rows)
+        assert torch.equal(distinct[which], rows)
+        assert len(distinct) == len(torch.unique(rows, dim=0))
+
+
+def test_acting_sees_new_missions_and_new_weights() -> None:
+    torch.manual_seed(0)
+    encoder = Mission(9, CONFIG)
+    optimizer = torch.optim.Adam(encoder.parameters(), fused=True)
+    tokens = torch.randint(1, 9, (3, 4), dtype=torch.int16)
+    for change in range(4):
+        with torch.no_grad():
+            acted = encoder(tokens)
+        torch.testing.assert_close(acted, encoder(tokens), rtol=0, atol=0)
+        encoder(tokens).sum().backward()
+        if change == 0:
+            tokens[1] = tokens[0]
+        elif change == 1:
+            optimizer.step()
+        else:
+            encoder.load_state_dict({k: v + 1 for k, v in encoder.state_dict().items()})
 
 
 def test_every_code_of_a_symbolic_image_has_an_embedding_of_its_own() -> None:
@@ -78,9 +147,10 @@ def test_an_empty_mission_is_no_error() -> None:
     assert Mission(58, CONFIG)(torch.zeros(2, 5, dtype=torch.int16)).isfinite().all()
 
 
-def test_every_field_reaches_the_features() -> None:
+@pytest.mark.parametrize("grid", ["table", "convolutions", "film"])
+def test_every_field_reaches_the_features(grid: Any) -> None:
     torch.manual_seed(0)
-    encoder = ObservationEncoder(EVERYTHING)
+    encoder = ObservationEncoder(EVERYTHING, EncoderConfig(grid))
     first, second = batch(EVERYTHING, 1), batch(EVERYTHING, 2)
     whole = encoder(first)
     for name in EVERYTHING.spaces:

@@ -9,8 +9,9 @@ import torch
 from gymnasium.vector import AutoresetMode
 
 from s2lab.agents.actor_critic import ActorCritic
-from s2lab.agents.ppo import PPO, clipped_value_loss, gae
+from s2lab.agents.ppo import LOSSES, PPO, Diverged, clipped_value_loss
 from s2lab.agents.ppo_config import PPOConfig
+from s2lab.agents.rollout import gae
 from s2lab.envs.external import make_external_vec
 
 
@@ -55,9 +56,9 @@ def test_the_state_is_carried_from_rollout_to_rollout() -> None:
     for _ in range(3):
         carried.collect()
         before = [part.clone() for part in carried.state]
-        carried._continue()
+        carried.rollout.wrap_around()
         carried.collect()
-        for old, kept in zip(before, carried.rollout.state, strict=True):
+        for old, kept in zip(before, carried.rollout.states[0], strict=True):
             assert torch.equal(old, kept)
 
 
@@ -86,28 +87,116 @@ def test_a_value_that_moved_beyond_the_clip_gets_no_gradient() -> None:
     assert values.grad.tolist() == pytest.approx([0.0, -0.95])
 
 
-def test_the_first_gradient_is_that_of_the_plain_policy_gradient() -> None:
-    """At the old policy the ratio is 1, so PPO's gradient is A * grad log pi (Williams 1992)."""
-    config = PPOConfig(
-        num_envs=4, rollout_steps=6, minibatches=1, epochs=1, entropy_coef=0.0, value_coef=0.0,
-        max_grad_norm=1e9,
-    )  # fmt: skip
-    ppo = learner("test/Identity-v0", "none", config, 1000)
-    ppo.collect()
-    rollout = ppo.rollout
+def slow_losses(ppo: PPO, worlds: list[int]) -> dict[str, torch.Tensor]:
+    """PPO's loss of some worlds, one world and one step at a time (Schulman et al. 2017, eq. 9)."""
+    rollout, config = ppo.rollout, ppo.config
     advantages = gae(rollout.rewards, rollout.values, rollout.ends, config.gamma, config.gae_lambda)
+    returns = advantages + rollout.values[:-1]
     advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
-    total = torch.zeros(())
-    for t in range(config.rollout_steps):
-        shown = {name: field[t : t + 1] for name, field in rollout.observation.items()}
-        head, _, _ = ppo.model(shown, (), rollout.resets[t : t + 1])
-        log_probs = torch.log(torch.softmax(head[0].double(), -1))
-        for world in range(4):
-            total = total + advantages[t, world] * log_probs[world, rollout.actions[t, world]]
-    expected = torch.autograd.grad(-total / 24, ppo.model.policy[2].weight)[0]
-    ppo._gradient_step(torch.arange(4), advantages, advantages + rollout.values[:-1])
-    found = ppo.model.policy[2].weight.grad
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-7)
+    sums = dict.fromkeys(("policy", "value", "entropy"), torch.zeros(()))
+    for world in worlds:
+        length = config.sequence_length
+        for t in range(config.rollout_steps):
+            if t % length == 0:
+                state = tuple(part[world : world + 1] for part in rollout.states[t // length])
+            shown = {k: v[t : t + 1, world : world + 1] for k, v in rollout.observation.items()}
+            reset = rollout.resets[t : t + 1, world : world + 1]
+            numbers, value, state = ppo.model(shown, state, reset)
+            policy: Any = torch.distributions.Categorical(logits=numbers[0, 0])
+            acted: Any = torch.distributions.Categorical(logits=rollout.numbers[t, world])
+            action, gain = rollout.actions[t, world], advantages[t, world]
+            ratio = (policy.log_prob(action) - acted.log_prob(action)).exp()
+            bounded = min(max(ratio, 1 - config.clip), 1 + config.clip)
+            old, target = rollout.values[t, world], returns[t, world]
+            moved = old + min(max(value[0, 0] - old, -config.clip), config.clip)
+            worst = max((value[0, 0] - target) ** 2, (moved - target) ** 2)
+            terms = (-min(ratio * gain, bounded * gain), 0.5 * worst, policy.entropy())
+            sums = {
+                name: total + term / (len(worlds) * config.rollout_steps)
+                for (name, total), term in zip(sums.items(), terms, strict=True)
+            }
+    return sums
+
+
+@pytest.mark.parametrize("unroll", [0, 4])
+def test_one_update_is_that_of_a_plain_loop(unroll: int) -> None:
+    config = PPOConfig(num_envs=3, rollout_steps=12, minibatches=1, epochs=1, unroll=unroll)
+    ppo = learner("test/Cue-v0", "lstm", config, 1000, hidden_size=8)
+    for _ in range(2):  # the second rollout starts from states and in the middle of episodes
+        ppo.collect()
+        ppo.update()
+    ppo.collect()
+    with torch.no_grad():  # weights that did not collect: ratios differ from 1, some are clipped
+        for weight in ppo.model.parameters():
+            weight += 0.2 * torch.randn(weight.shape, generator=ppo.generator)
+    sums = slow_losses(ppo, [0, 1, 2])
+    loss = sums["policy"] + 0.5 * sums["value"] - 0.03 * sums["entropy"]
+    weights = list(ppo.model.parameters())
+    expected = torch.autograd.grad(loss, weights)
+    norm = torch.sqrt(torch.stack([(part**2).sum() for part in expected]).sum())
+    found = dict(zip(LOSSES, ppo.gradient_step(ppo.prepare(), 0.03).tolist(), strict=True))
+    assert found["loss"] == pytest.approx(loss.item(), rel=1e-4)
+    assert found["policy_gradient_loss"] == pytest.approx(sums["policy"].item(), rel=1e-4, abs=1e-6)
+    assert found["value_loss"] == pytest.approx(sums["value"].item(), rel=1e-4)
+    assert found["grad_norm"] == pytest.approx(norm.item(), rel=1e-4)
+    assert 0 < found["clip_fraction"] < 1
+    for weight, gradient in zip(weights, expected, strict=True):
+        clipped = gradient * min(1.0, config.max_grad_norm / norm.item())
+        torch.testing.assert_close(weight.grad, clipped, rtol=1e-3, atol=1e-6)
+
+
+def test_the_order_of_the_worlds_does_not_matter() -> None:
+    config = PPOConfig(num_envs=6, rollout_steps=8, minibatches=1, epochs=1)
+    ppo = learner("test/Cue-v0", "lstm", config, 1000, hidden_size=8)
+    ppo.collect()
+    sequences = ppo.prepare()
+    gradients = []
+    for order in (torch.arange(6), torch.tensor([4, 1, 5, 0, 3, 2])):
+        kept = {name: part.clone() for name, part in ppo.model.state_dict().items()}
+        ppo.gradient_step(sequences.columns(order), 0.01)
+        gradients.append([weight.grad for weight in ppo.model.parameters()])
+        ppo.model.load_state_dict(kept)
+    for first, second in zip(*gradients, strict=True):
+        torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-7)
+
+
+def test_a_loss_that_is_no_number_is_named_before_the_weights_move() -> None:
+    ppo = learner("test/Identity-v0", "none", SMALL, 1000)
+    ppo.collect()
+    ppo.rollout.values[3, 2] = math.nan  # values reach advantages, and so every term but entropy
+    before = [weight.clone() for weight in ppo.model.parameters()]
+    with pytest.raises(Diverged, match=r"policy_gradient_loss became nan at step 384"):
+        ppo.update()
+    for old, weight in zip(before, ppo.model.parameters(), strict=True):
+        assert torch.equal(old, weight)
+
+
+def test_a_loss_that_explodes_is_named() -> None:
+    ppo = learner("test/Identity-v0", "none", SMALL, 1000)
+    ppo.collect()
+    ppo.rollout.rewards[:] = 1e5
+    with pytest.raises(Diverged) as caught:
+        ppo.update()
+    assert caught.value.term == "value_loss"
+    assert caught.value.losses["value_loss"] > 1e6
+
+
+def test_schedules_fall_linearly_over_the_budget() -> None:
+    config = PPOConfig(
+        num_envs=2, rollout_steps=8, minibatches=1, epochs=1, lr=1e-3, lr_end=0.2,
+        entropy_coef=0.02, entropy_end=0.5,
+    )  # fmt: skip
+    ppo = learner("test/Identity-v0", "none", config, 64)
+    for done in (0, 16, 32, 48):
+        ppo.collect()
+        losses = ppo.update()
+        assert losses["train/learning_rate"] == pytest.approx(1e-3 * (1 - 0.8 * done / 64))
+        assert losses["train/entropy_coef"] == pytest.approx(0.02 * (1 - 0.5 * done / 64))
+
+
+def test_an_unroll_that_does_not_divide_the_rollout_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"divide rollout_steps \(64\), got 24"):
+        PPOConfig(unroll=24)
 
 
 def test_the_value_of_the_cut_off_observation_is_added_when_asked_for() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import s2lab
+from s2lab import checkpoint
 from s2lab.cli import main
 from s2lab.config import read_config
 from s2lab.errors import UserError
@@ -219,4 +220,10 @@ def test_losses_that_are_no_numbers_stop_the_run(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"became (inf|nan) at step \d+"):
         s2lab.train(config(ppo=broken), runs=tmp_path, quiet=True)
     (path,) = tmp_path.iterdir()
-    assert RunFolder.open(path).summary["status"] == "failed"
+    run = RunFolder.open(path)
+    assert run.summary["status"] == "failed"
+    found = run.read_json("diverged.json")
+    assert found["term"] in found["losses"]
+    assert found["step"] == checkpoint.load(run.checkpoints).step
+    lines = [json.loads(line) for line in run.metrics_path.read_text().splitlines()]
+    assert found["metrics"] == lines[-100:]
