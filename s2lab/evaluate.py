@@ -41,6 +41,20 @@ class Evaluation:
             "mean_length": float(self.lengths.mean()),
         }
 
+    def in_words(self) -> str:
+        """Success with Wilson's interval, and steps per success."""
+        from s2lab.stats import wilson_interval
+
+        found = self.summary()
+        interval = wilson_interval(int(self.success.sum()), len(self.seeds))
+        words = (
+            f"success {found['success_rate']:.3f} ({interval.low:.3f} to {interval.high:.3f}), "
+            f"return {found['mean_return']:.3f}, {found['mean_length']:.1f} steps"
+        )
+        if self.success.any():
+            words += f", {self.lengths[self.success].mean():.1f} per success"
+        return f"{words}, over {len(self.seeds)} unseen episodes"
+
     def to_json(self, step: int, mode: str) -> dict[str, Any]:
         """The content of eval.json."""
         return {

@@ -59,16 +59,23 @@ def evaluate(
         greedy: take the most likely action in place of a draw
         json: print the result as JSON
     """
+    from s2lab.config import read_config
     from s2lab.evaluate import evaluate_run
+    from s2lab.run_folder import RunFolder
+    from s2lab.starts import compare_starts
 
     mode: Literal["sampled", "greedy"] = "greedy" if greedy else "sampled"
-    result = evaluate_run(run, episodes=episodes, which=checkpoint, mode=mode).summary()
+    result = evaluate_run(run, episodes=episodes, which=checkpoint, mode=mode)
     if json:
-        print_json(result)
-    else:
+        print_json(result.summary())
+        return
+    print(result.in_words())
+    config = read_config(RunFolder.open(run))
+    found = compare_starts(config, list(result.seeds), float(result.lengths.mean()))
+    if found is not None and found.distinct < len(result.seeds):
         print(
-            f"success {result['success_rate']:.3f}, return {result['mean_return']:.3f}, "
-            f"{result['mean_length']:.1f} steps, over {result['episodes']} unseen episodes"
+            f"{found.distinct} distinct starts among them; "
+            f"{found.unmet:.1%} of the starts were never met in training"
         )
 
 

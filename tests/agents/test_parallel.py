@@ -53,6 +53,7 @@ def test_two_processes_have_the_gradients_of_one_with_twice_the_batch(tmp_path: 
     children = [
         subprocess.Popen(
             [sys.executable, "-c", CHILD, str(rank), str(count), str(tmp_path)],
+            cwd=tmp_path,
             env={**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"},
         )
         for rank, count in ((0, 1), (0, 2), (1, 2))

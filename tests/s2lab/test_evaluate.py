@@ -7,10 +7,15 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
+from scipy import stats
 
+from s2lab import seeds
+from s2lab.agents.ppo_config import PPOConfig
+from s2lab.config import TrainConfig
 from s2lab.envs.external import make_external_vec
 from s2lab.errors import UserError
-from s2lab.evaluate import evaluate
+from s2lab.evaluate import Evaluation, evaluate
+from s2lab.starts import Starts, compare_starts
 
 
 class CountingPolicy:
@@ -69,3 +74,28 @@ def test_worlds_that_reset_themselves_are_refused() -> None:
     worlds = make_external_vec("test/Length-v0", 2, AutoresetMode.SAME_STEP)
     with pytest.raises(ValueError, match="DISABLED"):
         evaluate(CountingPolicy(), worlds, [1])
+
+
+def test_the_words_give_wilsons_interval_and_steps_per_success() -> None:
+    success = np.array([True] * 7 + [False] * 3)
+    lengths = np.where(success, 4, 90)
+    found = Evaluation(tuple(range(10)), success, success * 0.5, lengths).in_words()
+    theirs = stats.binomtest(7, 10).proportion_ci(method="wilson")
+    assert f"success 0.700 ({theirs.low:.3f} to {theirs.high:.3f})" in found
+    assert "4.0 per success" in found
+
+
+def test_starts_met_in_training_are_told_from_new_ones() -> None:
+    ppo = PPOConfig(num_envs=8, rollout_steps=16, minibatches=2)
+    few = TrainConfig("MiniGrid-Empty-5x5-v0", steps=3200, ppo=ppo)
+    found = compare_starts(few, seeds.eval_seeds(20), 10.0)
+    assert found == Starts(distinct=1, unmet=0.0)  # the agent starts in the corner, always
+    many = TrainConfig("MiniGrid-FourRooms-v0", steps=3200, ppo=ppo)
+    found = compare_starts(many, seeds.eval_seeds(20), 100.0)
+    assert found == Starts(distinct=20, unmet=1.0)
+    trained = seeds.world_seeds(0, 8)
+    assert compare_starts(many, trained, 100.0) == Starts(distinct=8, unmet=0.0)
+
+
+def test_worlds_that_are_not_native_have_no_comparison_of_starts() -> None:
+    assert compare_starts(TrainConfig("test/Length-v0"), [1], 3.0) is None
