@@ -5,10 +5,12 @@ torch form of the same core, and cores among each other. Every ratio is peer / o
 ahead. Two cores that are compared get the same inputs and batch.
 """
 
+import math
 import multiprocessing
 import resource
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -110,23 +112,34 @@ def scaling(runs: int) -> list[Row]:
 
 
 def memory() -> Iterator[Row]:
-    """Peak memory that one forward and backward pass adds, in a fresh process each."""
+    """Memory that one forward and backward pass adds, in a fresh process each."""
     shapes = [(20, 64, 6), (80, 64, 6), (20, 256, 6), (20, 64, 12)]
     for steps, batch, count in shapes:
         options = SMALL | {"module_count": count, "active_count": count // 2}
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
             peak = pool.submit(added_mib, "rims", steps, batch, SMALL_INPUT, options).result()
-        yield Row(f"rims {count}x32, B {batch}, T {steps}, peak memory", peak, "MiB")
+        yield Row(f"rims {count}x32, B {batch}, T {steps}, memory", peak, "MiB")
 
 
 def added_mib(name: str, steps: int, rows: int, inputs: int, options: dict[str, Any]) -> float:
-    """Growth of this process's peak memory over one pass, after one small pass."""
+    """Memory that one pass adds to this process while its graph lives, after one small pass."""
     torch.set_num_threads(1)
     core_work(name, 2, 2, inputs, options)()
-    work = core_work(name, steps, rows, inputs, options)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    work()
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    core, x = make_core(name, inputs, options), torch.randn(steps, rows, inputs)
+    state, reset = core.initial_state(rows), torch.zeros(steps, rows, dtype=torch.bool)
+    before = resident_mib()
+    loss = core(x, state, reset)[0].sum()
+    forward = resident_mib()
+    torch.autograd.backward(loss)
+    return max(forward, resident_mib()) - before
+
+
+def resident_mib() -> float:
+    """Resident memory of this process; not a number where the system does not say."""
+    status = Path("/proc/self/statm")
+    if not status.exists():
+        return math.nan
+    return int(status.read_text().split()[1]) * resource.getpagesize() / 2**20
 
 
 def bench(*, quick: bool = False) -> Iterator[Row]:
