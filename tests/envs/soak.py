@@ -25,6 +25,7 @@ from s2lab.envs.registration import WORLDS
 
 GAME_STEPS = 2_500
 FIRST_SEED = 1_000_000
+ENGINE_NOW = fingerprint()  # of the files as they were when this process began
 VIEW_SIZES = (3, 5, 9, 11, 13, 15)
 
 
@@ -64,7 +65,7 @@ def play(game: Game) -> dict[str, Any]:
         difference = str(found)
     return {
         "game": list(game),
-        "engine": fingerprint(),
+        "engine": ENGINE_NOW,
         "cpu_s": time.process_time() - start,
         "difference": difference,
         "counts": dict(counts),
@@ -79,7 +80,7 @@ def finished(progress: Path) -> dict[Game, dict[str, Any]]:
             result = json.loads(line)
         except json.JSONDecodeError:
             continue
-        if result["engine"] == fingerprint():
+        if result["engine"] == ENGINE_NOW:
             done[Game(*result["game"])] = result
     return done
 
@@ -95,7 +96,7 @@ def summary(results: list[dict[str, Any]]) -> dict[str, Any]:
         "differences": [r["difference"] for r in results if r["difference"] is not None],
         "happened": dict(sorted(counts.items())),
         "cpu_s": round(sum(result["cpu_s"] for result in results), 1),
-        "engine": fingerprint(),
+        "engine": ENGINE_NOW,
         "machine": machine(),
         "versions": versions(),
     }
