@@ -68,7 +68,7 @@ def run_baseline(
         if saved:
             checkpoint.restore(saved, parts)
             model.num_timesteps = saved.step
-        model.set_logger(sb3_logger(session.tracker))
+        model.set_logger(sb3_logger(session.tracker, lambda: session.success_counts))
 
         class Clocks(BaseCallback):
             def _on_training_start(self) -> None:

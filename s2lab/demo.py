@@ -21,7 +21,7 @@ from s2lab.machine import describe_machine
 from s2lab.run_folder import RunFolder
 
 ENV = "BabyAI-GoToRedBallGrey-v0"
-STEPS = 120_000  # environment steps a run: success is far above random by then
+STEPS = 80_000  # environment steps a run: success is far above random by then
 SEEDS = (0, 1, 2)
 EPISODES = 500  # unseen seeds that every policy plays
 OBSERVATIONS, PER_DO = 5000, 512  # rows of the Asia network

@@ -85,7 +85,8 @@ def run_side_by_side(
                     show(progress, child)
                 if not console.is_terminal and not quiet and time.monotonic() - said > PLAIN_S:
                     said = time.monotonic()
-                    print("  ".join(plain(child) for child in children), file=sys.stderr)
+                    at_work = [c for c in children if c.process is not None and c.code is None]
+                    print("  ".join(map(plain, at_work)), file=sys.stderr)
         except KeyboardInterrupt:
             stop(children)
     return [130 if child.code is None else child.code for child in children]

@@ -99,6 +99,11 @@ class Session:
         return self.elapsed_before_s + time.monotonic() - self._started
 
     @property
+    def success_counts(self) -> bool:
+        """Whether enough episodes ended for a rate: the first to end are short and lucky."""
+        return len(self.episodes) >= WINDOW // 5
+
+    @property
     def success_rate(self) -> float | None:
         """Over the last hundred episodes; None before the first."""
         if not self.episodes:
@@ -121,7 +126,8 @@ class Session:
             returns, lengths, _ = zip(*self.episodes, strict=True)
             line["rollout/ep_rew_mean"] = sum(returns) / len(returns)
             line["rollout/ep_len_mean"] = sum(lengths) / len(lengths)
-            line["rollout/success_rate"] = self.success_rate or 0.0
+            if self.success_counts:
+                line["rollout/success_rate"] = self.success_rate or 0.0
             line["charts/episodic_return"] = returns[-1]
         stretch = time.monotonic() - self._started
         line["time/fps"] = (self.step - self.start_step) / max(stretch, 1e-9)

@@ -1,5 +1,6 @@
 """Stable-Baselines3's logger as a source for the tracker, through SB3's own KVWriter interface."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from s2lab.track import Tracker
@@ -8,7 +9,7 @@ if TYPE_CHECKING:
     from stable_baselines3.common.logger import Logger
 
 
-def sb3_logger(tracker: Tracker) -> "Logger":
+def sb3_logger(tracker: Tracker, success_counts: Callable[[], bool] = lambda: True) -> "Logger":
     """A logger for `model.set_logger`: whatever SB3 dumps becomes a line of the run."""
     from numbers import Real
 
@@ -24,7 +25,9 @@ def sb3_logger(tracker: Tracker) -> "Logger":
             numbers = {
                 name: float(value)
                 for name, value in key_values.items()
-                if isinstance(value, Real) and "json" not in (key_excluded.get(name) or ())
+                if isinstance(value, Real)
+                and "json" not in (key_excluded.get(name) or ())
+                and (name != "rollout/success_rate" or success_counts())
             }
             tracker.log(step, numbers)
 

@@ -19,7 +19,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-PACKAGES = ("s2lab", "numpy", "numba", "torch", "gymnasium", "minigrid", "stable-baselines3")
+PACKAGES = (
+    *("s2lab", "numpy", "numba", "torch", "gymnasium", "minigrid", "stable-baselines3"),
+    *("jax", "navix", "xminigrid"),
+)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The same worlds in JAX engines, where installed: navix and XLand-MiniGrid. Knows no timing.
 
-Both do less work than minigrid: neither hides what walls occlude, and XLand-MiniGrid's observation
-has two channels and no carried object.
+Both are given minigrid's limits of steps and a view from the agent, and do less work: neither hides
+what walls occlude, and XLand-MiniGrid's observation has two channels and no carried object.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,13 @@ def navix_work(world_id: str, count: int, steps: int) -> Work | None:
         return None
     import navix  # type: ignore[import-not-found,unused-ignore]  # an optional peer
 
-    env: Any = navix.make(NAVIX[world_id])
+    from s2lab.envs.registration import find_world
+
+    env: Any = navix.make(
+        NAVIX[world_id],
+        max_steps=find_world(world_id)[1].max_steps,
+        observation_fn=navix.observations.symbolic_first_person,
+    )
     return _scan(env.reset, env.step, count, steps, actions=7)
 
 
@@ -41,7 +47,10 @@ def xminigrid_work(world_id: str, count: int, steps: int) -> Work | None:
         GymAutoResetWrapper,
     )
 
+    from s2lab.envs.registration import find_world
+
     env, params = xminigrid.make(XMINIGRID[world_id])
+    params = params.replace(max_steps=find_world(world_id)[1].max_steps)
     env = GymAutoResetWrapper(env)
     return _scan(
         lambda key: env.reset(params, key),
