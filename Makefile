@@ -4,12 +4,13 @@ BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: help setup demo test quick lint readme clean .types
+.PHONY: help setup demo test quick soak lint readme clean .types
 
 help:
 	@echo "make demo    install, then train, compare, discover and report (about 6 minutes)"
 	@echo "make test    install, then the whole test suite, ruff and mypy"
 	@echo "make quick   the tests that answer in two minutes"
+	@echo "make soak    10 million steps of every MiniGrid world beside minigrid (about an hour, resumable)"
 	@echo "make setup   install into .venv"
 
 setup: .venv/.installed
@@ -34,6 +35,9 @@ test: setup lint
 
 quick: setup
 	@$(BIN)/pytest -n 2 --dist loadfile -m 'not slow'
+
+soak: setup
+	@nice -n 10 $(BIN)/python -W ignore tests/envs/soak.py
 
 lint: setup .types
 	@$(BIN)/ruff check .

@@ -17,7 +17,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from s2lab.envs import vocabulary
-from s2lab.envs.registration import WORLDS
+from s2lab.envs.registration import WORLDS, why_elsewhere
 
 MISSION_LENGTH = 72  # tokens; the longest mission of BossLevel fits
 SYMBOL_HIGH = 10  # the largest type, colour or state code of minigrid's symbolic image
@@ -84,17 +84,29 @@ def make_single(env_id: str) -> gym.Env[Any, Any]:
     """One world of the id with a `Dict` observation space.
 
     Raises:
-        gymnasium.error.Error: the id is not registered or its package is missing.
+        gymnasium.error.Error: the id is not registered, or its package or files are missing.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*is out of date", category=DeprecationWarning)
         env = gym.make(env_id, disable_env_checker=True)
+    _check_files(env_id, env)
     space = env.observation_space
     if not isinstance(space, gym.spaces.Dict):
         return AsDict(env)
     if {"image", "direction", "mission"} <= set(space.spaces):
         return MissionTokens(QuietReset(env), mission_length(env_id))
     return env
+
+
+def _check_files(env_id: str, env: gym.Env[Any, Any]) -> None:
+    """See at once that a world's package came without what it reads at its first reset."""
+    reason = why_elsewhere(env_id)
+    if reason is None:
+        return
+    try:
+        env.reset()
+    except FileNotFoundError:
+        raise gym.error.DependencyNotInstalled(f"{env_id!r} cannot be made: {reason}") from None
 
 
 def mission_length(env_id: str) -> int:

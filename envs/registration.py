@@ -29,6 +29,12 @@ ELSEWHERE = {
 }
 
 
+def why_elsewhere(world_id: str) -> str | None:
+    """Why a bare id is left to its own package; None where nothing is said about it."""
+    reasons = (reason for start, reason in ELSEWHERE.items() if world_id.startswith(start))
+    return next(reasons, None)
+
+
 def find_world(world_id: str) -> tuple[Family, Level]:
     """The family and level of a world id, with or without `s2lab/` before it.
 
@@ -36,9 +42,9 @@ def find_world(world_id: str) -> tuple[Family, Level]:
         ValueError: there is no such world here.
     """
     bare = world_id.removeprefix(f"{NAMESPACE}/")
-    for beginning, reason in ELSEWHERE.items():
-        if bare.startswith(beginning):
-            raise ValueError(f"{world_id!r} is left to the minigrid package: {reason}")
+    reason = why_elsewhere(bare)
+    if reason is not None:
+        raise ValueError(f"{world_id!r} is left to the minigrid package: {reason}")
     if bare not in WORLDS:
         nearest = get_close_matches(bare, WORLDS, n=1, cutoff=0.0)
         raise ValueError(

@@ -99,8 +99,9 @@ def cache_folder() -> Path:
 class _EngineLocator(_CacheLocator):
     """Tells numba's cache to use the engine's folder; the folder's name vouches for freshness."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, py_file: str) -> None:
         self._name = name
+        self._py_file = py_file  # numba names it where it warns that code cannot be kept
 
     def get_cache_path(self) -> str:
         return str(cache_folder())
@@ -113,7 +114,7 @@ class _EngineLocator(_CacheLocator):
 
     @classmethod
     def from_function(cls, py_func: Any, py_file: str) -> "_EngineLocator | None":
-        locator = cls(py_func.__kernel_name__)
+        locator = cls(py_func.__kernel_name__, py_file)
         try:
             locator.ensure_cache_path()  # type: ignore[no-untyped-call]  # numba's own
         except OSError:

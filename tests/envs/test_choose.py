@@ -2,6 +2,7 @@
 
 import gymnasium as gym
 import numpy as np
+import pytest
 from gymnasium.vector import AutoresetMode
 
 from s2lab.envs.choose import is_native, vector_worlds
@@ -34,3 +35,12 @@ def test_an_id_without_a_native_world_comes_from_its_package() -> None:
     assert not is_native("CartPole-v1")
     worlds = vector_worlds("CartPole-v1", 2, AutoresetMode.DISABLED)
     assert isinstance(worlds, gym.vector.SyncVectorEnv)
+
+
+@pytest.mark.parametrize("env_id", ["MiniGrid-WFC-MazeSimple-v0", "MiniGrid-WFC-ObstaclesHogs3-v0"])
+def test_a_world_that_minigrid_was_released_without_says_so_in_one_line(env_id: str) -> None:
+    register_packages(())
+    with pytest.raises(gym.error.Error, match=r"minigrid 3\.2\.0 was released without") as raised:
+        make_external_vec(env_id, 2)
+    assert env_id in str(raised.value)
+    assert "\n" not in str(raised.value)
