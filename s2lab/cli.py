@@ -23,6 +23,7 @@ from s2lab.commands import (  # noqa: F401  # importing registers them
     demo,
     play,
     results,
+    tracking,
     training,
 )
 from s2lab.commands.registry import app

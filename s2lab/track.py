@@ -12,7 +12,8 @@ from s2lab.errors import UserError
 from s2lab.metrics_file import MetricsFile
 from s2lab.progress import Progress
 from s2lab.run_folder import RunFolder
-from s2lab.track_wandb import WandbSink, last_tracked_step
+from s2lab.track_results import hand_over
+from s2lab.track_wandb import WandbSink, identity_of, last_tracked_step
 
 Mode = Literal["off", "offline", "online"]
 
@@ -47,7 +48,8 @@ class Tracker:
         after_step = last_tracked_step(run, self._metrics.last_step_before)
         if mode != "off":
             self._wandb = WandbSink(
-                run,
+                run.path,
+                lambda: identity_of(run),
                 mode=mode,
                 group=group,
                 job_type=job_type,
@@ -104,4 +106,5 @@ class Tracker:
                 self.run.write_summary(summary)
         finally:
             if self._wandb is not None:
+                hand_over(self.run, self._wandb)
                 self._wandb.close(summary, failed=failed)

@@ -29,7 +29,8 @@ class WandbSink:
 
     def __init__(
         self,
-        run: RunFolder,
+        home: Path,
+        identity: Callable[[], Mapping[str, Any]],
         *,
         mode: str,
         group: str,
@@ -39,11 +40,11 @@ class WandbSink:
         say: Callable[[str], None],
         patience_s: float | None = None,
     ) -> None:
-        """Steps up to `after_step` are left out: an earlier W&B folder of this run has them.
+        """W&B's files land in home/wandb; `identity` gives project, id, name and config.
 
-        `say` prints one line for the user; `patience_s` is how long `close` waits.
+        Steps up to `after_step` are left out: an earlier W&B folder of this run has them. `say`
+        prints one line for the user; `patience_s` is how long `close` waits.
         """
-        self._run = run
         self._say = say
         self._complained = False
         self._stopped = False
@@ -60,8 +61,8 @@ class WandbSink:
             "finish_timeout_s": 0.8 * self._patience_s,
         }
         try:
-            start = _event("start", **_identity(run), **settings)
-            self._child = child = _spawn(run.path / "wandb")
+            start = _event("start", dir=str(home.resolve()), **identity(), **settings)
+            self._child = child = _spawn(home / "wandb")
         except (OSError, ValueError, KeyError) as error:
             self._complain(f"could not start: {error}")
             return
@@ -78,6 +79,24 @@ class WandbSink:
     def artifact(self, path: Path, name: str, kind: str) -> None:
         """A file or folder to be copied into W&B's own staging, then uploaded with the run."""
         self._put(_event("artifact", path=str(path.resolve()), name=name, kind=kind))
+
+    def table(
+        self, name: str, columns: Sequence[str], rows: Sequence[Sequence[str | float | None]]
+    ) -> None:
+        """A W&B table under the last step that was logged."""
+        self._put(_event("table", name=name, columns=list(columns), rows=[list(r) for r in rows]))
+
+    def chart(
+        self,
+        name: str,
+        *,
+        title: str,
+        x_name: str,
+        series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    ) -> None:
+        """One chart with a line per series, each its x and y."""
+        lines = {label: [list(x), list(y)] for label, (x, y) in series.items()}
+        self._put(_event("chart", name=name, title=title, x_name=x_name, series=lines))
 
     def close(self, summary: Mapping[str, Any] | None, *, failed: bool = False) -> None:
         """Let W&B write what is left, wait for it within patience, then end it either way."""
@@ -164,14 +183,18 @@ def _event(event: str, **said: Any) -> bytes:
     return EVENT + json.dumps({"event": event, **said}, default=str).encode() + b"\n"
 
 
-def _identity(run: RunFolder) -> dict[str, Any]:
+def project() -> str:
+    """W&B's project unless the environment names another."""
+    return os.environ.get("WANDB_PROJECT", "s2lab")
+
+
+def identity_of(run: RunFolder) -> dict[str, Any]:
     """What makes it this run in W&B, and what panels filter by besides the run's own config."""
     summary, environment = run.summary, run.environment
     facts = {key: summary[key] for key in ("kind", "env_id", "agent", "seed")}
     facts |= {key: environment[key] for key in ("commit", "versions")}
     return {
-        "project": os.environ.get("WANDB_PROJECT", "s2lab"),
-        "dir": str(run.path.resolve()),
+        "project": project(),
         "id": environment["uid"],
         "name": run.run_id,
         "config": {**run.config, "run": facts},
@@ -180,7 +203,7 @@ def _identity(run: RunFolder) -> dict[str, Any]:
 
 def _spawn(folder: Path) -> "subprocess.Popen[bytes]":
     """The child, in a session of its own: Ctrl-C in the terminal is ours to handle."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     environment = {key: value for key, value in os.environ.items() if key != "WANDB_SERVICE"}
     environment |= {
         "WANDB_DATA_DIR": str(folder.resolve()),

@@ -23,6 +23,7 @@ class Conversation:
         self.troubles = troubles
         self.run: Any = None
         self.after_step = -1
+        self.last_step = 0
         self.folder = Path()
         self.before: set[Path] = set()
         self.next_probe = 0.0
@@ -37,6 +38,7 @@ class Conversation:
     def start(self, said: Mapping[str, Any]) -> None:
         """Open the W&B run; online falls back to offline, so that nothing is lost."""
         self.after_step = said["after_step"]
+        self.last_step = self.after_step + 1
         self.folder = Path(said["dir"]) / "wandb"
         self.before = set(self.folder.glob("run-*"))
         try:
@@ -66,10 +68,29 @@ class Conversation:
             return
         known = {key: float("nan") if value is None else value for key, value in row.items()}
         self.run.log({"global_step": step, **known}, step=step)
+        self.last_step = step
         if time.monotonic() > self.next_probe:
             self.probe()
 
+    def table(self, said: Mapping[str, Any]) -> None:
+        """Rows under named columns."""
+        import wandb
+
+        shown = wandb.Table(columns=said["columns"], data=said["rows"])
+        self.run.log({said["name"]: shown}, step=self.last_step)
+
+    def chart(self, said: Mapping[str, Any]) -> None:
+        """A line per series."""
+        import wandb
+
+        xs, ys = zip(*said["series"].values(), strict=True)
+        shown = wandb.plot.line_series(
+            list(xs), list(ys), list(said["series"]), title=said["title"], xname=said["x_name"]
+        )
+        self.run.log({said["name"]: shown}, step=self.last_step)
+
     def artifact(self, said: Mapping[str, Any]) -> None:
+        """A file or folder, copied now."""
         import wandb
 
         path = Path(said["path"])

@@ -126,6 +126,8 @@ def compare(
     against: str | None = None,
     html: Path | None = None,
     tables: Path | None = None,
+    wandb: bool = False,
+    track: Literal["offline", "online"] = "offline",
     json: Json = False,
 ) -> None:
     """Put runs side by side, with intervals over seeds and plain words.
@@ -137,6 +139,8 @@ def compare(
         against: the label that each other one is compared with; all pairs without it
         html: write one self-contained report
         tables: folder that receives every table as CSV, LaTeX and Markdown
+        wandb: also write a W&B run with every table and chart, into wandb/ here
+        track: that W&B run offline or online
         json: print everything as JSON
     """
     from s2lab.compare import compare as run
@@ -149,6 +153,13 @@ def compare(
     if tables is not None:
         for path in write_tables(comparison, tables):
             print(f"table: {path}", file=sys.stderr)
+    if wandb:
+        from s2lab.reporting.wandb_export import send_comparison
+
+        where = send_comparison(
+            comparison, mode=track, say=lambda line: print(line, file=sys.stderr)
+        )
+        print(f"W&B: {where}; `s2lab sync .` sends what is offline", file=sys.stderr)
     if json:
         print_json(comparison_record(comparison))
     else:

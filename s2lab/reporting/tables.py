@@ -35,26 +35,32 @@ def to_markdown(table: Table) -> str:
 
 def to_csv(table: Table) -> str:
     """Full precision, units unscaled; an interval takes three columns, what is missing is empty."""
+    columns, rows = with_limits(table)
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_plain(value) for value in row] for row in rows)
+    return out.getvalue()
+
+
+def with_limits(table: Table) -> tuple[list[str], list[list[str | float | None]]]:
+    """Columns and rows for programs: an interval takes three columns, what is missing is None."""
     ranged = [
         any(isinstance(row[place], Interval) for row in table.rows)
         for place in range(len(table.columns))
     ]
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    heading: list[str] = []
+    columns: list[str] = []
     for column, wide in zip(table.columns, ranged, strict=True):
-        heading += [
-            column.title,
-            *([f"{column.title} low", f"{column.title} high"] if wide else []),
-        ]
-    writer.writerow(heading)
+        limits = [f"{column.title} low", f"{column.title} high"] if wide else []
+        columns += [column.title, *limits]
+    rows = []
     for row in table.rows:
-        cells: list[str] = []
+        values: list[str | float | None] = []
         for cell, wide in zip(row, ranged, strict=True):
-            limits = [cell.low, cell.high] if isinstance(cell, Interval) else [None, None]
-            cells += [_plain(cell), *(map(_plain, limits) if wide else [])]
-        writer.writerow(cells)
-    return out.getvalue()
+            ends = [cell.low, cell.high] if isinstance(cell, Interval) else [None, None]
+            values += [_value(cell), *(map(_value, ends) if wide else [])]
+        rows.append(values)
+    return columns, rows
 
 
 def to_latex(table: Table) -> str:
@@ -87,8 +93,11 @@ def _latex_row(texts: list[str]) -> str:
     return " & ".join("".join(_LATEX.get(c, c) for c in _one_line(text)) for text in texts) + r" \\"
 
 
-def _plain(cell: Cell) -> str:
-    if isinstance(cell, str):
-        return cell
-    value = sort_value(cell)
-    return "" if value is None else repr(int(value) if value.is_integer() else value)
+def _value(cell: Cell) -> str | float | None:
+    return cell if isinstance(cell, str) else sort_value(cell)
+
+
+def _plain(value: str | float | None) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    return repr(int(value) if value.is_integer() else value)
