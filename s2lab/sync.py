@@ -52,9 +52,11 @@ def sync(paths: Sequence[str | Path]) -> tuple[list[Recorded], list[Recorded]]:
             "`s2lab sync` again"
         )
     for start in range(0, len(todo), RUNS_AT_ONCE):
-        folders = [str(f) for run in todo[start : start + RUNS_AT_ONCE] for f in run.folders]
+        batch = todo[start : start + RUNS_AT_ONCE]
+        folders = [str(folder.resolve()) for run in batch for folder in run.folders]
         subprocess.run(
             [sys.executable, "-m", "wandb", "sync", *folders],
+            env={**os.environ, "WANDB_DIR": str(batch[0].path.resolve())},  # for its logs
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr.fileno() if _has_descriptor() else subprocess.DEVNULL,
             check=False,
