@@ -19,7 +19,7 @@ from stable_baselines3.common.torch_layers import (
 )
 from torch import Tensor, nn
 
-from s2lab.agents.cores import core_config, make_core
+from s2lab.agents.cores import make_core
 from s2lab.agents.cores.contract import State
 from s2lab.agents.encoders.config import EncoderConfig
 from s2lab.agents.encoders.observation import ObservationEncoder
@@ -116,8 +116,7 @@ class CorePolicy(RecurrentActorCriticPolicy):
 
     Args:
         core: a name in `s2lab.agents.cores.CORES`.
-        core_options: the core's options. A core that samples noise in training does not do so here
-            unless asked: PPO's probability ratio runs the same sequence twice.
+        core_options: the core's options.
         kwargs: as for sb3-contrib's policy: `shared_lstm` and `enable_critic_lstm` now speak of
             cores; by default actor and critic each have their own.
 
@@ -138,9 +137,8 @@ class CorePolicy(RecurrentActorCriticPolicy):
         core_options: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        quiet = {"noise": False} if hasattr(core_config(core), "noise") else {}
         self.core_name = core
-        self.core_options = quiet | dict(core_options or {})
+        self.core_options = dict(core_options or {})
         if isinstance(observation_space, gym.spaces.Dict):
             kwargs.setdefault("features_extractor_class", CombinedExtractor)
         else:

@@ -9,7 +9,8 @@ nothing here ever looks at a shifted distribution.
 import copy
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -73,6 +74,20 @@ class SequenceModel(nn.Module):
         hidden, _ = self.core(inputs, state, reset)
         predictions: Tensor = self.head(hidden[steps - scored :])
         return predictions
+
+
+@contextmanager
+def noise(model: nn.Module, seed: int) -> Iterator[None]:
+    """Cores that sample draw from one generator in here, and not at all outside."""
+    drawing = [module for module in model.modules() if hasattr(module, "generator")]
+    generator = torch.Generator().manual_seed(seed)
+    for module in drawing:
+        setattr(module, "generator", generator)  # noqa: B010
+    try:
+        yield
+    finally:
+        for module in drawing:
+            setattr(module, "generator", None)  # noqa: B010
 
 
 def loss_of(kind: Loss, predictions: Tensor, targets: Tensor) -> Tensor:
@@ -157,13 +172,10 @@ class SequenceTrainer:
         """One gradient step on the batch of this update's number."""
         config = self.config
         batch = self.batches(self.update)
-        generator = torch.Generator().manual_seed(config.seed * 2**32 + self.update)
-        for module in self.model.modules():
-            if hasattr(module, "generator"):
-                setattr(module, "generator", generator)  # noqa: B010
         for group in self.optimizer.param_groups:
             group["lr"] = config.lr * self.rate()
-        predictions = self.model(torch.from_numpy(batch.inputs), batch.scored)
+        with noise(self.model, config.seed * 2**32 + self.update):
+            predictions = self.model(torch.from_numpy(batch.inputs), batch.scored)
         loss = loss_of(config.loss, predictions, torch.from_numpy(batch.targets))
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)

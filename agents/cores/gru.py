@@ -21,6 +21,9 @@ class GRUConfig:
 
     hidden_size: int = 128
     """Units."""
+    keep_bias: float = 0.0
+    """Initial bias of the gate that keeps the old state; ln(steps to hold) where memories must be
+    long (Tallec & Ollivier 2018)."""
 
     def __post_init__(self) -> None:
         require(self.hidden_size >= 1, f"hidden_size is {self.hidden_size}; it must be at least 1")
@@ -38,6 +41,7 @@ class GRUCore(Core):
         self.bias_ih = nn.Parameter(torch.zeros(3 * hidden))  # [3H]
         self.bias_hn = nn.Parameter(torch.zeros(hidden))  # [H]
         with torch.no_grad():
+            self.bias_ih[hidden : 2 * hidden] = config.keep_bias
             for weight in (self.weight_ih, self.weight_hh):
                 for gate in weight.chunk(3):
                     nn.init.orthogonal_(gate)

@@ -36,7 +36,13 @@ class LSTMModules(nn.Module):
     parts = 2
 
     def __init__(
-        self, input_size: int, module_count: int, module_size: int, active_count: int, key_size: int
+        self,
+        input_size: int,
+        module_count: int,
+        module_size: int,
+        active_count: int,
+        key_size: int,
+        forget_bias: float,
     ) -> None:
         super().__init__()
         self.module_count = module_count
@@ -59,7 +65,7 @@ class LSTMModules(nn.Module):
                 nn.init.orthogonal_(self.drive.weight[k * size : (k + 1) * size])
             self.drive.bias.zero_()
             nn.init.orthogonal_(self.key.weight)
-            self.bias[:, size : 2 * size] = 1.0
+            self.bias[:, size : 2 * size] = forget_bias
             self.bias[:, 4 * size :].normal_(std=0.1)
 
     def project(self, inputs: Tensor) -> tuple[Tensor, ...]:

@@ -9,10 +9,11 @@ with the input slot as its context:
     primary = hard choice over s of  (V_in Wp) . (V_s Wk)
     V_primary += W2_rule relu(W1_rule [V_primary; V_in] + b1_rule) + b2_rule
 
-Choices are straight-through Gumbel-softmax in training, argmax without noise otherwise; of equal
-scores the lower index wins. All other slots keep their values bit for bit. Departure: the rule is
-chosen by the slot that holds the input, which carries the operation in the arithmetic task, and not
-jointly with the primary slot; the context is always the input. Knows no task and no trainer.
+Choices are straight-through Gumbel-softmax in training from a given generator, argmax without noise
+otherwise (as in `schemata.py`); of equal scores the lower index wins. All other slots keep their
+values bit for bit. Departure: the rule is chosen by the slot that holds the input, which carries
+the operation in the arithmetic task, and not jointly with the primary slot; the context is always
+the input. Knows no task and no trainer.
 """
 
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ class ProductionConfig:
     temperature: float = 1.0
     """tau of the Gumbel-softmax."""
     noise: bool = True
-    """Gumbel noise while training; outside training there never is any."""
+    """Gumbel noise while training from a generator; otherwise there never is any."""
 
     def __post_init__(self) -> None:
         for name in ("rule_count", "slots", "slot_size", "hidden_size", "key_size"):
@@ -53,7 +54,7 @@ class ProductionConfig:
 class ProductionCore(Core):
     """State: slots [B, S, D]; outputs are all slots [T, B, S * D].
 
-    `generator` is the source of the Gumbel noise in training; None is torch's default generator.
+    `generator` is the source of the Gumbel noise in training; None means no noise.
     """
 
     def __init__(self, input_size: int, config: ProductionConfig) -> None:
@@ -126,8 +127,8 @@ class ProductionCore(Core):
         return torch.stack(outputs), (slots,)
 
     def gumbel(self, like: Tensor) -> Tensor:
-        """Gumbel noise shaped as `like` in training; zeros otherwise."""
-        if not (self.training and self.config.noise):
+        """Gumbel noise shaped as `like` in training with a generator; zeros otherwise."""
+        if self.generator is None or not (self.training and self.config.noise):
             return torch.zeros_like(like)
         return -like.exponential_(generator=self.generator).clamp_min(1e-30).log()
 

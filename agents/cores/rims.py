@@ -30,6 +30,9 @@ class RIMsConfig:
     """Heads of the communication; 4 in the paper."""
     head_size: int = 16
     """Width of one communication head; 16 or 32 in the paper's code."""
+    forget_bias: float = 1.0
+    """Initial bias of the forget gates: 1 as in Jozefowicz et al. 2015; ln(steps to hold) where
+    memories must be long (Tallec & Ollivier 2018)."""
     kernel: Kernel = "auto"
     """How to compute it: fused CPU kernels, plain torch, or whichever suits the device."""
 
@@ -56,7 +59,9 @@ class RIMsCore(ModularCore):
 
     def __init__(self, input_size: int, config: RIMsConfig) -> None:
         count, size = config.module_count, config.module_size
-        modules = LSTMModules(input_size, count, size, config.active_count, config.key_size)
+        modules = LSTMModules(
+            input_size, count, size, config.active_count, config.key_size, config.forget_bias
+        )
         pairwise = PairwiseCommunication(count, size, config.heads, config.head_size)
         channel = pairwise if config.communicate else None
         super().__init__(input_size, modules, channel, config.kernel)

@@ -9,7 +9,9 @@ parameters all files share:
     choice_k = hard, straight-through Gumbel-softmax(logit_k / tau)
     candidate_k = sum_j choice_kj candidate_kj
 
-Outside training the choice is the argmax, without noise. A file sees only its own input and state:
+Noise is drawn in training and from a given generator only: whoever trains by running a sequence
+once (`sequence_model.py`) gives one; whoever acts first and learns from the same sequence later, as
+PPO, gives none and both passes choose the argmax. A file sees only its own input and state:
 no template GRU is fed the concatenation of all files. Departures: as in `lstm_modules.py`.
 """
 
@@ -27,7 +29,7 @@ CHOICE_SIZE = 16
 class Schemata(nn.Module):
     """See the module docstring. State part: h [B, K, H].
 
-    `generator` is the source of the Gumbel noise in training; None is torch's default generator.
+    `generator` is the source of the Gumbel noise in training; None means no noise.
     """
 
     parts = 1
@@ -42,6 +44,7 @@ class Schemata(nn.Module):
         schema_count: int,
         temperature: float,
         noise: bool,
+        keep_bias: float,
     ) -> None:
         super().__init__()
         self.module_count = module_count
@@ -69,6 +72,7 @@ class Schemata(nn.Module):
             for j in range(3 * schema_count):
                 nn.init.orthogonal_(self.drive.weight[j * size : (j + 1) * size])
             self.drive.bias.zero_()
+            self.bias.view(schema_count, 3, size)[:, 1] = keep_bias
 
     def project(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """inputs [T, B, I] -> keys [T, B, d], drives [T, B, J * 3H], Gumbel noise [T, B, K, J]."""
@@ -76,10 +80,10 @@ class Schemata(nn.Module):
         return self.key(inputs) * self.key_size**-0.5, self.drive(inputs), noise
 
     def gumbel(self, inputs: Tensor) -> Tensor:
-        """Gumbel noise [T, B, K, J] in training; zeros otherwise."""
+        """Gumbel noise [T, B, K, J] in training with a generator; zeros otherwise."""
         shape = (*inputs.shape[:2], self.module_count, self.schema_count)
         noise = torch.zeros(shape, device=inputs.device, dtype=inputs.dtype)
-        if not (self.training and self.noise):
+        if self.generator is None or not (self.training and self.noise):
             return noise
         return -noise.exponential_(generator=self.generator).clamp_min(1e-30).log()
 

@@ -33,8 +33,11 @@ class SCOFFConfig:
     temperature: float = 0.5
     """tau of the Gumbel-softmax; 0.5 in the paper."""
     noise: bool = True
-    """Gumbel noise while training. Turn off where one sequence is run twice and must agree, as the
-    probability ratio of PPO demands; outside training there never is any."""
+    """Gumbel noise while training from a generator (`Schemata.generator`); otherwise there never is
+    any, so that a sequence run twice agrees, as the probability ratio of PPO demands."""
+    keep_bias: float = 0.0
+    """Initial bias of the gate that keeps the old state; ln(steps to hold) where memories must be
+    long (Tallec & Ollivier 2018)."""
     communication: Literal["pairwise", "workspace", "none"] = "pairwise"
     """How object files communicate."""
     heads: int = 4
@@ -77,6 +80,7 @@ class SCOFFCore(ModularCore):
             config.schema_count,
             config.temperature,
             config.noise,
+            config.keep_bias,
         )
         channel: Communication | None = None
         if config.communication == "pairwise":

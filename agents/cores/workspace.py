@@ -36,6 +36,9 @@ class WorkspaceConfig:
     """hard: only the best `writers` modules write to a slot; soft: all do, by attention."""
     writers: int = 3
     """Modules that may write to one slot under hard competition."""
+    forget_bias: float = 1.0
+    """Initial bias of the forget gates: 1 as in Jozefowicz et al. 2015; ln(steps to hold) where
+    memories must be long (Tallec & Ollivier 2018)."""
     kernel: Kernel = "auto"
     """How to compute it: fused CPU kernels, plain torch, or whichever suits the device."""
 
@@ -69,7 +72,9 @@ class WorkspaceCore(ModularCore):
 
     def __init__(self, input_size: int, config: WorkspaceConfig) -> None:
         count, size = config.module_count, config.module_size
-        modules = LSTMModules(input_size, count, size, config.active_count, config.key_size)
+        modules = LSTMModules(
+            input_size, count, size, config.active_count, config.key_size, config.forget_bias
+        )
         writers = config.writers if config.competition == "hard" else None
         workspace = SharedWorkspace(
             count, size, config.slots, config.heads, config.head_size, writers

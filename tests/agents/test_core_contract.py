@@ -37,6 +37,20 @@ def test_one_call_equals_one_call_per_step(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(CORES))
+def test_in_training_a_sequence_run_again_agrees_with_its_steps_run_before(name: str) -> None:
+    """With no option set: what PPO acted with is what it learns from, its ratio starts at 1."""
+    core = built(name).train()
+    inputs, reset = sequence()
+    state = core.initial_state(B, dtype=torch.float64)
+    acted = []
+    for t in range(T):
+        step, state = core(inputs[t : t + 1], state, reset[t : t + 1])
+        acted.append(step[0].detach())
+    learnt, _ = core(inputs, core.initial_state(B, dtype=torch.float64), reset)
+    torch.testing.assert_close(torch.stack(acted), learnt, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("name", sorted(CORES))
 def test_a_reset_row_forgets_all_that_came_before(name: str) -> None:
     core = built(name)
     inputs, _ = sequence()
