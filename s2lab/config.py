@@ -93,6 +93,10 @@ class BaselineConfig(RunConfig):
     """Algorithm (s2lab list baselines)."""
     network: Literal["same", "default"] = "same"
     """`same`: our observation encoder in front; `default`: what SB3 chooses by itself."""
+    backend: Literal["native", "minigrid"] = "native"
+    """`native`: our engine where it has the world; `minigrid`: the world's own package."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of SB3's algorithm over those that follow from `ppo`, such as buffer_size."""
 
     @property
     def label(self) -> str:
@@ -131,6 +135,11 @@ def read_config(run: RunFolder) -> TrainConfig | BaselineConfig:
         raise UserError(f"{path}: {error}") from None
 
 
+ZOO: Mapping[str, Any] = {
+    "num_envs": 8, "rollout_steps": 128, "minibatches": 16, "epochs": 10, "lr": 2.5e-4,
+    "lr_end": 1.0, "entropy_coef": 0.01, "unroll": 8,  # minibatches of 64 steps
+}  # fmt: skip
+
 # Presets are settings of PPO under a name; each says where it comes from.
 PRESETS: dict[str, Mapping[str, Any]] = {
     # Screened on GoToRedBallGrey with the lstm core, 80,000 steps, 2 seeds: entropy 0.02 and gamma
@@ -149,6 +158,13 @@ PRESETS: dict[str, Mapping[str, Any]] = {
     "fourrooms": {
         "num_envs": 256, "rollout_steps": 64, "minibatches": 4, "epochs": 2, "lr": 2e-3,
     },
+    # rl-baselines3-zoo's hyperparams/ppo.yml for MiniGrid-DoorKey-5x5, with the entropy bonus of
+    # rl-starter-files, which that entry follows.
+    "zoo-doorkey": ZOO,
+    # The same file's MiniGrid-FourRooms: rollouts four times as long.
+    "zoo-fourrooms": {**ZOO, "rollout_steps": 512, "minibatches": 64},
+    # No entry in that file; DoorKey's with BabyAI's discount of the distance to go.
+    "zoo-gotolocal": {**ZOO, "num_envs": 16, "minibatches": 32, "gamma": 0.97},
 }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from s2lab.action_masks import effective_actions
 from s2lab.errors import UserError
 
 if TYPE_CHECKING:
@@ -77,9 +78,13 @@ class AgentPolicy:
 class SB3Policy:
     """A Stable-Baselines3 model."""
 
-    def __init__(self, model: "BaseAlgorithm", mode: Mode = "sampled") -> None:
+    def __init__(
+        self, model: "BaseAlgorithm", mode: Mode = "sampled", *, masked: bool = False
+    ) -> None:
+        """`masked` for a model that only takes actions which change anything."""
         self.model = model
         self.mode = mode
+        self.masked = masked
 
     def initial_state(self, batch_size: int) -> Any:
         """None; SB3's recurrent policies make their own."""
@@ -89,8 +94,9 @@ class SB3Policy:
         self, observation: Mapping[str, Any], state: Any, reset: NDArray[np.bool_]
     ) -> tuple[NDArray[Any], Any]:
         """SB3's own `predict`."""
+        masks = {"action_masks": effective_actions(observation)} if self.masked else {}
         return self.model.predict(
-            dict(observation), state, reset, deterministic=self.mode == "greedy"
+            dict(observation), state, reset, deterministic=self.mode == "greedy", **masks
         )
 
 
@@ -137,10 +143,10 @@ def load(path: str | Path, which: str = "latest", mode: Mode = "sampled", seed: 
         checkpoint.restore(saved, {"model": model})
         return AgentPolicy(model, mode, seed)
     if isinstance(config, BaselineConfig):
-        from s2lab.baselines import build_algorithm
+        from s2lab.algorithms import build_algorithm
 
         algorithm = build_algorithm(config)
         checkpoint.restore(saved, {"model": algorithm.policy})
         algorithm.set_random_seed(seed)
-        return SB3Policy(algorithm, mode)
+        return SB3Policy(algorithm, mode, masked=config.algo == "maskable_ppo")
     raise UserError(f"{path} holds no policy")

@@ -116,6 +116,8 @@ def baseline(
     *,
     algo: str = "ppo",
     network: Literal["same", "default"] = "same",
+    backend: Literal["native", "minigrid"] = "native",
+    option: tuple[str, ...] = (),
 ) -> int:
     """Train a Stable-Baselines3 algorithm as a run like any other.
 
@@ -124,11 +126,17 @@ def baseline(
         options: shared by all runs
         algo: algorithm (s2lab list baselines)
         network: `same` observation encoder as our agents, or SB3's `default`
+        backend: worlds of our `native` engine, or of the `minigrid` package
+        option: arguments of SB3's algorithm, as name=value, such as buffer_size=100000
     """
+    from s2lab.algorithms import PRESET_OPTIONS
     from s2lab.baselines import create_run
 
+    chosen = dict(PRESET_OPTIONS.get(options.preset, {}).get(algo, {}))
+    chosen |= {name: parse_value(text) for name, text in assignments("--option", option).items()}
     configs = [
-        BaselineConfig(**fields, algo=algo, network=network) for fields in options.settings(env)
+        BaselineConfig(**fields, algo=algo, network=network, backend=backend, options=chosen)
+        for fields in options.settings(env)
     ]
     return work_on([create_run(config, options.runs) for config in configs], options)
 

@@ -79,7 +79,7 @@ def test_an_sb3_baseline_is_a_run_like_any_other(tmp_path: Path) -> None:
 
 
 def test_both_learners_start_in_the_same_worlds(tmp_path: Path) -> None:
-    from s2lab.baselines import build_algorithm
+    from s2lab.algorithms import build_algorithm
     from s2lab.envs.external import make_external_vec
     from s2lab.seeds import world_seeds
 
