@@ -1,7 +1,8 @@
 """How a table of sequence tasks is measured: contestants x seeds, resumable, one record at the end.
 
 Each finished run is one file in `runs/reproduce/<table>/`; a run that was stopped goes on from its
-checkpoint beside it. When all are there, `runs/records/<table>.json` is written. Knows no task.
+checkpoint beside it. At the end, or when it is interrupted, `runs/records/<table>.json` is written
+from the runs that are there; a row with fewer seeds than asked for says so. Knows no task.
 """
 
 import json
@@ -60,6 +61,8 @@ class Table:
     """Name of the table's module and, with its form, of its record."""
     contestants: "Mapping[str, SequenceConfig]"
     """Label -> settings; the seed is filled in."""
+    ablations: "Mapping[str, SequenceConfig]" = field(default_factory=dict, kw_only=True)
+    """More of the same, begun when all seeds of the contestants are done."""
     batches: "Callable[[int, int], Sequences]"
     """(seed, update) -> the training batch of that update."""
     validation: "Callable[[], list[Sequences]]"
@@ -83,24 +86,35 @@ def run_table(name: str, *, quick: bool, seeds: Sequence[int], workers: int | No
     folder.mkdir(parents=True, exist_ok=True)
     todo = [
         (name, quick, label, seed)
+        for group in (table.contestants, table.ablations)
         for seed in seeds
-        for label in table.contestants
+        for label in group
         if not (folder / f"{file_of(label, seed)}.json").exists()
     ]
     workers = workers or os.cpu_count() or 1
     started = time.time()
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        for done, line in enumerate(pool.map(run_one, todo), 1):
-            spent = time.time() - started
-            left = spent / done * (len(todo) - done)
-            print(f"{done}/{len(todo)}  {line}  {spent:.0f} s, about {left:.0f} s left", flush=True)
+    try:
+        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+            for done, line in enumerate(pool.map(run_one, todo), 1):
+                spent = time.time() - started
+                left = spent / done * (len(todo) - done)
+                clock = f"{spent:.0f} s, about {left:.0f} s left"
+                print(f"{done}/{len(todo)}  {line}  {clock}", flush=True)
+    finally:
+        write_record(table, quick, seeds)
+    return 0
+
+
+def write_record(table: Table, quick: bool, seeds: Sequence[int]) -> None:
+    """Record, figure and printed table of the runs that are there; nothing where there are none."""
     record = combined(table, quick, seeds)
+    if not record["rows"]:
+        return
     RECORDS.mkdir(parents=True, exist_ok=True)
-    path = RECORDS / f"{folder.name}.json"
+    path = RECORDS / f"{folder_of(table.name, quick).name}.json"
     durable.replace(path, (json.dumps(record, indent=1) + "\n").encode())
     draw(record, path.with_suffix(".svg"))
     print(f"\n{render(record)}\n\nrecord: {path}")
-    return 0
 
 
 def table_of(name: str, quick: bool) -> Table:
@@ -131,7 +145,7 @@ def run_one(job: tuple[str, bool, str, int]) -> str:
     name, quick, label, seed = job
     table = table_of(name, quick)
     path = folder_of(name, quick) / file_of(label, seed)
-    config = replace(table.contestants[label], seed=seed)
+    config = replace({**table.contestants, **table.ablations}[label], seed=seed)
     trainer = SequenceTrainer(
         config, lambda update: table.batches(seed, update), table.validation()
     )
@@ -161,16 +175,17 @@ def run_one(job: tuple[str, bool, str, int]) -> str:
 
 
 def combined(table: Table, quick: bool, seeds: Sequence[int]) -> dict[str, Any]:
-    """All runs of a table as one record."""
+    """All runs of a table that are there, as one record."""
     rows = []
-    for label in table.contestants:
-        runs = [
-            json.loads((folder_of(table.name, quick) / f"{file_of(label, s)}.json").read_text())
-            for s in seeds
-        ]
+    for label in (*table.contestants, *table.ablations):
+        paths = [folder_of(table.name, quick) / f"{file_of(label, seed)}.json" for seed in seeds]
+        runs = [json.loads(path.read_text()) for path in paths if path.exists()]
+        if not runs:
+            continue
         rows.append(
             {
                 "label": label,
+                "seeds": [run["seed"] for run in runs],
                 "core": runs[0]["core"],
                 "core_options": runs[0]["core_options"],
                 "lr": runs[0]["lr"],
@@ -199,7 +214,7 @@ def combined(table: Table, quick: bool, seeds: Sequence[int]) -> dict[str, Any]:
 
 def render(record: Mapping[str, Any]) -> str:
     """The record as Markdown: median over seeds with the whole range; published rows in italics."""
-    columns = list(record["rows"][0]["columns"])
+    columns, asked = list(record["rows"][0]["columns"]), len(record["seeds"])
     head = ["", "parameters", "updates", "CPU s", *columns]
     lines = [head, ["---"] * len(head)]
     for row in record["rows"]:
@@ -208,7 +223,10 @@ def render(record: Mapping[str, Any]) -> str:
             for values in row["columns"].values()
         ]
         updates, spent = median(row["updates"]), median(row["train_cpu_s"])
-        lines.append([row["label"], f"{row['parameters']:,}", f"{updates:.0f}", f"{spent:.0f}"])
+        some = f", {len(row['seeds'])}/{asked} seeds" if len(row["seeds"]) < asked else ""
+        lines.append(
+            [row["label"] + some, f"{row['parameters']:,}", f"{updates:.0f}", f"{spent:.0f}"]
+        )
         lines[-1] += cells
     for kind in ("published", "constants"):
         for label, values in record[kind].items():
@@ -216,8 +234,7 @@ def render(record: Mapping[str, Any]) -> str:
             name = f"_{label}, published_" if kind == "published" else f"_{label}_"
             lines.append([name, "", "", "", *known])
     text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    seeds = len(record["seeds"])
-    notes = [f"Median and range over {seeds} seeds; {record['form']} form.", *record["notes"]]
+    notes = [f"Median and range over {asked} seeds; {record['form']} form.", *record["notes"]]
     if record["source"]:
         notes.append(f"Published: {record['source']}.")
     return text + "\n\n" + "\n".join(notes)
