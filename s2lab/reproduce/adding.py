@@ -149,8 +149,8 @@ def drift(model: "SequenceModel") -> float:
     import numpy as np
     import torch
 
-    (first,) = tests(50, (2, 4), 256)
-    blank = test_rng(0).random((150, 256, 1), dtype=np.float32)
+    (first,) = tests(50, (2, 4), 250)
+    blank = test_rng(0).random((150, 250, 1), dtype=np.float32)
     tail = np.concatenate([blank, np.zeros_like(blank)], axis=2)
     inputs = torch.from_numpy(np.concatenate([first.inputs, tail]))
     with torch.no_grad():
