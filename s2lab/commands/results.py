@@ -99,7 +99,12 @@ def doctor(*, json: Json = False) -> int:
 
 @command()
 def reproduce(
-    table: Positional[str], /, *, quick: bool = False, seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    table: Positional[str],
+    /,
+    *,
+    quick: bool = False,
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4),
+    data: Path | None = None,
 ) -> int:
     """Measure a published table again and write its record under runs/records/.
 
@@ -107,13 +112,14 @@ def reproduce(
         table: which one (s2lab list reproductions)
         quick: a reduced form that ends within minutes
         seeds: run seeds
+        data: folder with better data than the package's own: MNIST's IDX files for digits
     """
     from s2lab.errors import unknown
     from s2lab.reproduce import REPRODUCTIONS, run_reproduction
 
     if table not in REPRODUCTIONS:
         raise unknown("reproduction", table, REPRODUCTIONS, "s2lab list reproductions")
-    return run_reproduction(table, quick=quick, seeds=seeds)
+    return run_reproduction(table, quick=quick, seeds=seeds, data=data)
 
 
 @command()

@@ -1,11 +1,14 @@
 """One file per published table. Knows only their names; a table's file loads when it is asked for.
 
 The file of `some-table` is `some_table.py` with `reproduce(*, quick: bool, seeds: Sequence[int])
--> int`, an exit code.
+-> int`, an exit code; those in `TAKES_DATA` have `data: Path | None` as well.
 """
 
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
+
+from s2lab.errors import UserError
 
 # Name of the reproduction -> what it measures again.
 REPRODUCTIONS: dict[str, str] = {
@@ -21,10 +24,26 @@ REPRODUCTIONS: dict[str, str] = {
 }
 
 
-def run_reproduction(name: str, *, quick: bool, seeds: Sequence[int]) -> int:
-    """Measure one table again; returns the exit code."""
+# Those that can read better data than what comes with the package.
+TAKES_DATA = ("digits",)
+
+
+def run_reproduction(
+    name: str, *, quick: bool, seeds: Sequence[int], data: Path | None = None
+) -> int:
+    """Measure one table again; returns the exit code.
+
+    Raises:
+        UserError: data for a table that makes its own.
+    """
+    if data is not None and name not in TAKES_DATA:
+        raise UserError(
+            f"--data is {data}, and {name} makes its own data; only {', '.join(TAKES_DATA)} "
+            "reads a folder: leave --data out"
+        )
     module = import_module(f"s2lab.reproduce.{name.replace('-', '_')}")
-    code: int = module.reproduce(quick=quick, seeds=seeds)
+    more = {} if data is None else {"data": data}
+    code: int = module.reproduce(quick=quick, seeds=seeds, **more)
     return code
 
 

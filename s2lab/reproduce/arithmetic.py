@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from s2lab.reproduce.sequence_table import (
+    Form,
     Table,
     render,
     run_table,
@@ -28,7 +29,7 @@ TRAINING = 10_000  # sequences
 
 def reproduce(*, quick: bool, seeds: Sequence[int]) -> int:
     """Measure the table; returns the exit code."""
-    return run_table("arithmetic", quick=quick, seeds=seeds)
+    return run_table(Form("arithmetic", quick), seeds)
 
 
 def table(record: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from s2lab.reproduce.sequence_table import (
+    Form,
     Table,
     render,
     run_table,
@@ -30,7 +31,7 @@ MODULES = {"module_count": 6, "module_size": 32, "active_count": 4}
 
 def reproduce(*, quick: bool, seeds: Sequence[int]) -> int:
     """Measure the table; returns the exit code."""
-    return run_table("balls", quick=quick, seeds=seeds)
+    return run_table(Form("balls", quick), seeds)
 
 
 def table(record: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from math import log
 from typing import TYPE_CHECKING, Any
 
 from s2lab.reproduce.sequence_table import (
+    Form,
     Table,
     render,
     run_table,
@@ -27,7 +28,7 @@ BLANKS = (50, 200, 500)
 
 def reproduce(*, quick: bool, seeds: Sequence[int]) -> int:
     """Measure the table; returns the exit code."""
-    return run_table("copying", quick=quick, seeds=seeds)
+    return run_table(Form("copying", quick), seeds)
 
 
 def table(record: Mapping[str, Any]) -> str:

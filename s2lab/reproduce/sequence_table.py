@@ -54,6 +54,35 @@ def generator_of(seed: int) -> "np.random.Generator":
 
 
 @dataclass(frozen=True)
+class Form:
+    """Which table, and which form of it."""
+
+    name: str
+    """The table's module."""
+    quick: bool = False
+    """The reduced form."""
+    data: Path | None = None
+    """Folder with the data that the table would rather have than what comes with the package."""
+
+    @property
+    def label(self) -> str:
+        """Name of its record and of the folder of its runs."""
+        return self.name + ("-data" if self.data else "") + ("-quick" if self.quick else "")
+
+    @property
+    def folder(self) -> Path:
+        """Where its runs live."""
+        return WORK / self.label
+
+    def table(self) -> "Table":
+        """Ask the table's own module."""
+        more = {} if self.data is None else {"data": self.data}
+        module = import_module(f"s2lab.reproduce.{self.name}")
+        table: Table = module.table_for(self.quick, **more)
+        return table
+
+
+@dataclass(frozen=True)
 class Table:
     """Everything a sequence table needs to know about its task."""
 
@@ -79,17 +108,16 @@ class Table:
     """What a reader must know about the table."""
 
 
-def run_table(name: str, *, quick: bool, seeds: Sequence[int], workers: int | None = None) -> int:
+def run_table(form: Form, seeds: Sequence[int], workers: int | None = None) -> int:
     """Measure what is missing, write the record, print the table; returns the exit code."""
-    table = table_of(name, quick)
-    folder = folder_of(name, quick)
-    folder.mkdir(parents=True, exist_ok=True)
+    table = form.table()
+    form.folder.mkdir(parents=True, exist_ok=True)
     todo = [
-        (name, quick, label, seed)
+        (form, label, seed)
         for group in (table.contestants, table.ablations)
         for seed in seeds
         for label in group
-        if not (folder / f"{file_of(label, seed)}.json").exists()
+        if not (form.folder / f"{file_of(label, seed)}.json").exists()
     ]
     workers = workers or os.cpu_count() or 1
     started = time.time()
@@ -101,31 +129,20 @@ def run_table(name: str, *, quick: bool, seeds: Sequence[int], workers: int | No
                 clock = f"{spent:.0f} s, about {left:.0f} s left"
                 print(f"{done}/{len(todo)}  {line}  {clock}", flush=True)
     finally:
-        write_record(table, quick, seeds)
+        write_record(form, seeds)
     return 0
 
 
-def write_record(table: Table, quick: bool, seeds: Sequence[int]) -> None:
+def write_record(form: Form, seeds: Sequence[int]) -> None:
     """Record, figure and printed table of the runs that are there; nothing where there are none."""
-    record = combined(table, quick, seeds)
+    record = combined(form, seeds)
     if not record["rows"]:
         return
     RECORDS.mkdir(parents=True, exist_ok=True)
-    path = RECORDS / f"{folder_of(table.name, quick).name}.json"
+    path = RECORDS / f"{form.label}.json"
     durable.replace(path, (json.dumps(record, indent=1) + "\n").encode())
     draw(record, path.with_suffix(".svg"))
     print(f"\n{render(record)}\n\nrecord: {path}")
-
-
-def table_of(name: str, quick: bool) -> Table:
-    """The table's own module, asked for one of its forms."""
-    table: Table = import_module(f"s2lab.reproduce.{name}").table_for(quick)
-    return table
-
-
-def folder_of(name: str, quick: bool) -> Path:
-    """Where the runs of one form of a table live."""
-    return WORK / (f"{name}-quick" if quick else name)
 
 
 def file_of(label: str, seed: int) -> str:
@@ -134,7 +151,7 @@ def file_of(label: str, seed: int) -> str:
     return f"{clean}__s{seed}"
 
 
-def run_one(job: tuple[str, bool, str, int]) -> str:
+def run_one(job: tuple[Form, str, int]) -> str:
     """Train and measure one contestant at one seed in this process; returns a line to print."""
     import torch
 
@@ -142,9 +159,9 @@ def run_one(job: tuple[str, bool, str, int]) -> str:
 
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    name, quick, label, seed = job
-    table = table_of(name, quick)
-    path = folder_of(name, quick) / file_of(label, seed)
+    form, label, seed = job
+    table = form.table()
+    path = form.folder / file_of(label, seed)
     config = replace({**table.contestants, **table.ablations}[label], seed=seed)
     trainer = SequenceTrainer(
         config, lambda update: table.batches(seed, update), table.validation()
@@ -153,7 +170,7 @@ def run_one(job: tuple[str, bool, str, int]) -> str:
         checkpoint.restore(checkpoint.load(path), {"trainer": trainer})
     while not trainer.finished:
         trainer.train(200)
-        if not quick:
+        if not form.quick:
             checkpoint.save(path, trainer.update, {"trainer": trainer})
     columns = table.measure(trainer.selected())
     result = {
@@ -174,11 +191,11 @@ def run_one(job: tuple[str, bool, str, int]) -> str:
     return f"{label} seed {seed}: {shown}"
 
 
-def combined(table: Table, quick: bool, seeds: Sequence[int]) -> dict[str, Any]:
+def combined(form: Form, seeds: Sequence[int]) -> dict[str, Any]:
     """All runs of a table that are there, as one record."""
-    rows = []
+    table, rows = form.table(), []
     for label in (*table.contestants, *table.ablations):
-        paths = [folder_of(table.name, quick) / f"{file_of(label, seed)}.json" for seed in seeds]
+        paths = [form.folder / f"{file_of(label, seed)}.json" for seed in seeds]
         runs = [json.loads(path.read_text()) for path in paths if path.exists()]
         if not runs:
             continue
@@ -201,7 +218,7 @@ def combined(table: Table, quick: bool, seeds: Sequence[int]) -> dict[str, Any]:
     return {
         "format": 1,
         "table": table.name,
-        "form": "quick" if quick else "full",
+        "form": "quick" if form.quick else "full",
         "seeds": list(seeds),
         "rows": rows,
         "published": {label: dict(row) for label, row in table.published.items()},

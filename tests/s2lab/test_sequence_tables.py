@@ -15,7 +15,7 @@ TABLES = ("adding", "copying", "arithmetic", "balls", "digits")
 @pytest.mark.parametrize("name", TABLES)
 @pytest.mark.parametrize("quick", [True, False])
 def test_every_table_has_contestants_and_fresh_data_per_update(name: str, quick: bool) -> None:
-    table = st.table_of(name, quick)
+    table = st.Form(name, quick).table()
     assert name in REPRODUCTIONS
     assert "rims" in "".join(table.contestants) or name == "arithmetic"
     first, again, later = table.batches(0, 3), table.batches(0, 3), table.batches(0, 4)
@@ -25,15 +25,15 @@ def test_every_table_has_contestants_and_fresh_data_per_update(name: str, quick:
 
 
 def test_published_figures_are_those_of_the_papers() -> None:
-    adding = st.table_of("adding", False).published
+    adding = st.Form("adding").table().published
     assert adding["rims"]["10 addends"] == 0.8904
     assert adding["scoff"]["10 addends"] == 0.0539
     assert adding["lstm"]["2 addends"] == 0.8731
-    assert st.table_of("copying", False).published["lstm"]["blank 200"] == 4.32
-    assert st.table_of("copying", False).constants["chance"]["blank 200"] == pytest.approx(
+    assert st.Form("copying").table().published["lstm"]["blank 200"] == 4.32
+    assert st.Form("copying").table().constants["chance"]["blank 200"] == pytest.approx(
         2.079, abs=1e-3
     )
-    assert st.table_of("digits", False).published == {}, "no MNIST figure beside other digits"
+    assert st.Form("digits").table().published == {}, "no MNIST figure beside other digits"
 
 
 def two_contestants(quick: bool) -> st.Table:
