@@ -26,7 +26,11 @@ ROOMS = {
 }
 
 # Record -> the module whose `table(record)` renders it.
-TABLES = {"demo": "s2lab.demo"}
+TABLES = {"demo": "s2lab.demo"} | {
+    f"{name}{form}": f"s2lab.reproduce.{name}"
+    for name in ("adding", "copying", "arithmetic", "balls", "digits")
+    for form in ("", "-quick", *(("-data", "-data-quick") if name == "digits" else ()))
+}
 
 _RECORD = re.compile(r"(<!-- record (?P<name>[\w-]+) -->\n).*?(<!-- end record -->)", re.DOTALL)
 _MAP = re.compile(r"(<!-- map -->\n).*?(<!-- end map -->)", re.DOTALL)

@@ -51,17 +51,17 @@ def table_for(quick: bool, data: Path | None = None) -> Table:
     from s2lab.agents.sequence_model import SequenceConfig
 
     def make(core: str, options: Mapping[str, Any]) -> SequenceConfig:
-        updates = 60 if quick else 4000
-        return SequenceConfig(
-            core, options, loss="classes", updates=updates, lr=1e-3, validate_every=20
-        )
+        updates, lr = (200, 5e-3) if quick else (4000, 1e-3)
+        return SequenceConfig(core, options, loss="classes", updates=updates, lr=lr)
+
+    units = 16 if quick else 50
 
     rows = PUBLISHED if data else {}
     return Table(
         name="digits",
         contestants={
-            "lstm": make("lstm", {"hidden_size": 300}),
-            "rims 6/4": make("rims", {"module_size": 50}),
+            "lstm": make("lstm", {"hidden_size": 6 * units}),
+            "rims 6/4": make("rims", {"module_size": units}),
         },
         batches=lambda seed, update: batch(images("train", data), seed, update),
         validation=lambda: validation(data),

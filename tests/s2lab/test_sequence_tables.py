@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from s2lab.errors import UserError
 from s2lab.reproduce import REPRODUCTIONS, run_reproduction
 from s2lab.reproduce import sequence_table as st
 
@@ -76,7 +78,8 @@ def test_a_table_is_measured_once_recorded_and_rendered(
     monkeypatch.setattr(st, "ProcessPoolExecutor", Here)
     assert run_reproduction("adding", quick=False, seeds=(0, 1)) == 0
     assert len(calls) == 4
-    record = json.loads(Path("runs/records/adding.json").read_text())
+    record_path = Path("runs/records/adding.json")
+    record = json.loads(record_path.read_text())
     assert [row["label"] for row in record["rows"]] == ["sum", "none"]
     assert len(record["rows"][0]["columns"]["error"]) == 2
     text = st.render(record)
@@ -86,3 +89,39 @@ def test_a_table_is_measured_once_recorded_and_rendered(
     assert Path("runs/records/adding.svg").exists()
     assert run_reproduction("adding", quick=False, seeds=(0, 1)) == 0
     assert len(calls) == 4, "what is measured is not measured again"
+
+    for path in st.Form("adding").folder.glob("none__s1*.json"):
+        path.unlink()
+    st.write_record(st.Form("adding"), (0, 1))
+    assert "| none, 1/2 seeds | 2 |" in st.render(json.loads(record_path.read_text()))
+
+
+def write_idx(path: Path, values: np.ndarray) -> None:
+    """The format as yann.lecun.com's page describes it: 0 0 8 n, n sizes, bytes."""
+    sizes = b"".join(size.to_bytes(4, "big") for size in values.shape)
+    path.write_bytes(bytes([0, 0, 8, values.ndim]) + sizes + values.astype(np.uint8).tobytes())
+
+
+def test_digits_reads_mnist_from_a_folder_and_only_then_stands_beside_the_paper(
+    tmp_path: Path,
+) -> None:
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 5100), ("t10k", 20)):
+        write_idx(tmp_path / f"{part}-images-idx3-ubyte", rng.integers(256, size=(count, 28, 28)))
+        write_idx(tmp_path / f"{part}-labels-idx1-ubyte", np.arange(count) % 10)
+    form = st.Form("digits", quick=True, data=tmp_path)
+    assert form.label == "digits-data-quick"
+    table = form.table()
+    assert table.published["rims 6/4"]["accuracy 16"] == 0.9
+    assert "Images: MNIST." in table.notes
+    assert table.batches(0, 0).inputs.shape == (14 * 14, 32, 1)
+    assert (
+        table.batches(0, 0).inputs != st.Form("digits", True).table().batches(0, 0).inputs
+    ).any()
+
+
+def test_data_that_cannot_be_used_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"train-images-idx3-ubyte is missing; put MNIST's IDX"):
+        run_reproduction("digits", quick=True, seeds=(0,), data=tmp_path)
+    with pytest.raises(UserError, match="adding makes its own data; only digits reads a folder"):
+        run_reproduction("adding", quick=True, seeds=(0,), data=tmp_path)
