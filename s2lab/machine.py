@@ -31,6 +31,15 @@ def describe_machine() -> dict[str, Any]:
     }
 
 
+def memory_mib() -> float:
+    """What this process has in memory now; nan where the system does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+    except (OSError, ValueError, IndexError):
+        return float("nan")
+
+
 @cache
 def versions() -> dict[str, str | None]:
     """The installed version of every package that can change a result."""

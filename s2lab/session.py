@@ -16,6 +16,7 @@ from s2lab import __version__, checkpoint
 from s2lab.clock import Every, StopRequest
 from s2lab.config import BaselineConfig, TrackMode, TrainConfig
 from s2lab.errors import UserError
+from s2lab.machine import memory_mib
 from s2lab.run_folder import RunFolder
 from s2lab.track import Tracker
 
@@ -132,6 +133,7 @@ class Session:
         stretch = time.monotonic() - self._started
         line["time/fps"] = (self.step - self.start_step) / max(stretch, 1e-9)
         line["time/time_elapsed"] = self.elapsed_s
+        line["time/memory_mib"] = memory_mib()
         self.tracker.log(self.step, line)
 
     def save(self, parts: Mapping[str, Any], *, always: bool = False) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from s2lab.machine import memory_mib
 from s2lab.track import Tracker
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def sb3_logger(tracker: Tracker, success_counts: Callable[[], bool] = lambda: Tr
                 and "json" not in (key_excluded.get(name) or ())
                 and (name != "rollout/success_rate" or success_counts())
             }
-            tracker.log(step, numbers)
+            tracker.log(step, {**numbers, "time/memory_mib": memory_mib()})
 
         def close(self) -> None:
             """The tracker outlives SB3's logger; whoever opened it closes it."""

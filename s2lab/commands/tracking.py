@@ -1,4 +1,4 @@
-"""`sync`: commands about what was tracked."""
+"""`watch`, `sync`: commands about runs on their way and what was tracked of them."""
 
 import sys
 from pathlib import Path
@@ -9,6 +9,34 @@ from tyro.conf import Positional, arg
 from s2lab.commands.registry import command, print_json
 
 Json = Annotated[bool, arg(name="json")]
+
+
+@command()
+def watch(
+    runs: Positional[Path] = Path("runs"),
+    /,
+    *,
+    rows: int | None = None,
+    every: float = 2.0,
+    once: bool = False,
+) -> None:
+    """Follow all runs of a folder: progress, ETA, success rate, steps/s, memory.
+
+    Args:
+        runs: folder of runs
+        rows: how many runs to show (default: what fits on the screen)
+        every: seconds between two looks
+        once: look once and end
+    """
+    from s2lab.errors import UserError
+    from s2lab.watch import look
+    from s2lab.watch_screen import follow
+
+    if rows is not None and rows < 1:
+        raise UserError(f"--rows must be at least 1, got {rows}")
+    if not 0.1 <= every <= 3600:
+        raise UserError(f"--every must be between 0.1 and 3600 seconds, got {every}")
+    follow(lambda limit: look(runs, limit), rows=rows, every_s=every, once=once)
 
 
 @command()

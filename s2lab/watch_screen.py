@@ -1,0 +1,90 @@
+"""A view of runs on a terminal that follows along, or as plain lines elsewhere. Reads no files."""
+
+import math
+import sys
+import time
+from collections.abc import Callable
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from s2lab.watch import View, Watched, sparkline
+
+STYLES = {"running": "green", "silent": "yellow", "failed": "red", "interrupted": "yellow"}
+AROUND = 6  # lines of a screen besides the runs
+
+
+def follow(
+    look: Callable[[int], View],
+    *,
+    rows: int | None,
+    every_s: float,
+    once: bool,
+    console: Console | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Show views until Ctrl-C; without a terminal, until nothing runs any more."""
+    console = console or Console(file=sys.stdout)
+    if not console.is_terminal:
+        while True:
+            view = look(rows or 20)
+            for line in plain(view):
+                print(line, file=console.file, flush=True)
+            if once or not view.counts.get("running"):
+                return
+            sleep(every_s)
+    limit = rows or max(1, console.height - AROUND)
+    if once:
+        console.print(grid(look(limit)))
+        return
+    with Live(console=console, auto_refresh=False, screen=True) as live:
+        while True:
+            live.update(grid(look(limit)), refresh=True)
+            sleep(every_s)
+
+
+def plain(view: View) -> list[str]:
+    """A headline, then a line a run."""
+    return [view.headline, *(f"  {' '.join(words(run))}" for run in view.shown)]
+
+
+def grid(view: View) -> Table:
+    """The same as a table; names are text and never markup."""
+    table = Table(title=Text(view.headline), title_justify="left", box=None, pad_edge=False)
+    for title in ("run", "status"):
+        table.add_column(title, overflow="ellipsis", no_wrap=True)
+    for title in ("progress", "ETA", "steps/s", "MiB"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("success", no_wrap=True)
+    for run in view.shown:
+        name, status, *figures, success = words(run)
+        style = STYLES.get(run.status, "")
+        table.add_row(Text(name), Text(status, style), *map(Text, figures), Text(success))
+    return table
+
+
+def words(run: Watched) -> list[str]:
+    """Run, status, progress, ETA, steps/s, memory, success; a dash for what is not known."""
+    progress = f"{run.step:,}"
+    if run.total:
+        progress += f"/{run.total:,} {min(run.step / run.total, 1):4.0%}"
+    success = f"{sparkline(run.success)} {run.success[-1]:.0%}" if run.success else "-"
+    return [
+        f"{run.env_id} {run.agent} s{run.seed}",
+        run.status,
+        progress,
+        _span(run.eta_s),
+        f"{run.steps_per_s:,.0f}/s" if math.isfinite(run.steps_per_s) else "-",
+        f"{run.memory_mib:,.0f} MiB" if math.isfinite(run.memory_mib) else "-",
+        success,
+    ]
+
+
+def _span(seconds: float) -> str:
+    if not math.isfinite(seconds):
+        return "-"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
