@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import sqrt
 from statistics import NormalDist
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -110,8 +111,10 @@ def performance_profile(
 ) -> FloatArray:
     """Share of runs with a score above each threshold `# [..., K]` (Agarwal et al. 2021, eq. 2)."""
     weights = uniform_weights(strata) if weights is None else weights
-    above = [(task[:, None] > thresholds).astype(np.float64) for task in strata]  # [R_m, K]
-    shares = [mass @ task for mass, task in zip(weights, above, strict=True)]
+    shares = [
+        1.0 - _mass_below(task, mass, thresholds, "right")  # [..., K]
+        for task, mass in zip(strata, weights, strict=True)
+    ]
     return np.asarray(np.mean(shares, axis=0))
 
 
@@ -129,9 +132,23 @@ def probability_of_improvement(
     their_weights = uniform_weights(theirs) if their_weights is None else their_weights
     per_task = []
     for x, y, of_x, of_y in zip(ours, theirs, our_weights, their_weights, strict=True):
-        wins = (x[:, None] > y) + 0.5 * (x[:, None] == y)  # [R, S]
-        per_task.append(np.sum((of_x @ wins) * of_y, axis=-1))
+        won = _mass_below(y, of_y, x, "left")  # [..., R]
+        not_lost = _mass_below(y, of_y, x, "right")  # [..., R]
+        per_task.append(np.sum(of_x * (won + not_lost), axis=-1) / 2)
     return np.asarray(np.mean(per_task, axis=0))
+
+
+def _mass_below(
+    task: FloatArray, mass: FloatArray, values: FloatArray, side: Literal["left", "right"]
+) -> FloatArray:
+    """Mass `# [..., K]` of the runs `# [R]` below each value `# [K]`, or up to it on the right.
+
+    One sorting and a running sum: comparing every run with every value is too slow for thousands.
+    """
+    order = np.argsort(task, kind="stable")
+    up_to = np.zeros((*mass.shape[:-1], task.size + 1))
+    np.cumsum(mass[..., order], axis=-1, out=up_to[..., 1:])
+    return np.asarray(up_to[..., np.searchsorted(task[order], values, side)])
 
 
 def _task_means(strata: Strata, weights: Weights | None) -> list[FloatArray]:

@@ -136,7 +136,10 @@ def number(value: object) -> float:
 
 def printable(value: object) -> str:
     """Text from disk on one line: control characters would reach a terminal as commands."""
-    return "".join(c if c.isprintable() else "\ufffd" for c in str(value))
+    text = str(value)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def _expand(pattern: str) -> Iterator[str]:
