@@ -12,7 +12,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from s2lab.agents.cores.contract import Core, State, check_inputs, require, steps_with_reset
+from s2lab.agents.cores.contract import (
+    Core,
+    Kernel,
+    State,
+    check_inputs,
+    check_kernel,
+    require,
+    steps_with_reset,
+    use_fused,
+)
 
 
 @dataclass(frozen=True)
@@ -24,8 +33,11 @@ class GRUConfig:
     keep_bias: float = 0.0
     """Initial bias of the gate that keeps the old state; ln(steps to hold) where memories must be
     long (Tallec & Ollivier 2018)."""
+    kernel: Kernel = "auto"
+    """How to compute it: fused CPU kernels, plain torch, or whichever suits the device."""
 
     def __post_init__(self) -> None:
+        check_kernel(self.kernel)
         require(self.hidden_size >= 1, f"hidden_size is {self.hidden_size}; it must be at least 1")
 
 
@@ -56,6 +68,16 @@ class GRUCore(Core):
 
     def forward(self, inputs: Tensor, state: State, reset: Tensor) -> tuple[Tensor, State]:
         check_inputs(self, inputs, state, reset)
+        if use_fused(self.config.kernel, inputs):
+            from s2lab.agents.cores.fused.plain_gru import FusedGRU
+
+            weights = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hn)
+            outputs, after = FusedGRU.apply(inputs, reset, *state, *weights)  # type: ignore[no-untyped-call]
+            return outputs, (after,)
+        return self.run(inputs, state, reset)
+
+    def run(self, inputs: Tensor, state: State, reset: Tensor) -> tuple[Tensor, State]:
+        """The plain torch loop over time."""
         (hidden,) = state  # [B, H]
         size = self.output_size
         bias_hh = torch.cat([self.bias_hn.new_zeros(2 * size), self.bias_hn])  # [3H]

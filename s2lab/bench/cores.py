@@ -81,6 +81,13 @@ def small(steps: int, runs: int) -> Iterator[Row]:
         yield duel(f"rims {size}", rims, "nn.LSTM 128", theirs, runs)
         lstm = core_work("lstm", steps, batch, SMALL_INPUT, {"hidden_size": 128})
         yield duel(f"lstm 128, B {batch}, T {steps}", lstm, "nn.LSTM 128", theirs, runs)
+        gru = core_work("gru", steps, batch, SMALL_INPUT, {"hidden_size": 128})
+        peer = torch_work(nn.GRU(SMALL_INPUT, 128), steps, batch, SMALL_INPUT)
+        yield duel(f"gru 128, B {batch}, T {steps}", gru, "nn.GRU 128", peer, runs)
+        yield duel(f"rims {size}", rims, "lstm 128", lstm, runs)
+        for name in ("workspace", "scoff"):
+            work = core_work(name, steps, batch, SMALL_INPUT, SMALL)
+            yield duel(f"{name} {size}", work, "rims", rims, runs)
         for name in ("rims", "workspace", "scoff"):
             fused = core_work(name, steps, batch, SMALL_INPUT, SMALL)
             plain = core_work(name, steps, batch, SMALL_INPUT, SMALL | {"kernel": "torch"})
