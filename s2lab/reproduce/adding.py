@@ -96,6 +96,7 @@ def table_for(quick: bool) -> Table:
         batches=batch,
         validation=validation,
         measure=lambda model: measure(model, 200 if quick else 2000),
+        shift=columns,
         published={label: dict(zip(columns, row, strict=True)) for label, row in PUBLISHED.items()},
         constants={"predicting the mean": {f"{n} addends": n / 12 for n in ADDENDS}},
         source="Goyal et al. 2020, arXiv 2006.16225, from the authors' slides",

@@ -66,6 +66,9 @@ def table_for(quick: bool) -> Table:
         batches=lambda seed, update: batch(seed, update, 32),
         validation=validation,
         measure=lambda model: measure(model, 32 if quick else 500),
+        shift=[
+            f"pixels, {name}" for name in ("4 balls", "6 balls", "7 balls", "8 balls", "curtain")
+        ],
         notes=(
             "pixels: binary cross-entropy per pixel over 35 rolled-out frames, nats. place: mean "
             "distance of a ball from the nearest pixel predicted on, in boxes, at the first "

@@ -78,6 +78,7 @@ def table_for(quick: bool) -> Table:
         batches=batch,
         validation=validation,
         measure=lambda model: measure(model, 100 if quick else 2000),
+        shift=blanks,
         published={
             "rims": rims,
             "lstm": {blanks[0]: 0.0, blanks[1]: 4.32},

@@ -98,6 +98,8 @@ class Table:
     """In-distribution batches that select the model."""
     measure: "Callable[[SequenceModel], dict[str, float]]"
     """Column -> error of a selected model, in- and out-of-distribution."""
+    shift: Sequence[str] = ()
+    """Columns of the figure, by growing shift; all where none is named."""
     published: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Label -> column -> published figure."""
     constants: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -221,6 +223,7 @@ def combined(form: Form, seeds: Sequence[int]) -> dict[str, Any]:
         "form": "quick" if form.quick else "full",
         "seeds": list(seeds),
         "rows": rows,
+        "shift": list(table.shift),
         "published": {label: dict(row) for label, row in table.published.items()},
         "constants": {label: dict(row) for label, row in table.constants.items()},
         "source": table.source,
@@ -261,7 +264,7 @@ def draw(record: Mapping[str, Any], path: Path) -> None:
     """Error against shift: one line per contestant through its medians, a band over its range."""
     import matplotlib.pyplot as plt
 
-    columns = list(record["rows"][0]["columns"])
+    columns = record["shift"] or list(record["rows"][0]["columns"])
     figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
     for row in record["rows"]:
         values = [row["columns"][column] for column in columns]
@@ -270,7 +273,7 @@ def draw(record: Mapping[str, Any], path: Path) -> None:
     for label, known in {**record["published"], **record["constants"]}.items():
         shown = [column for column in columns if column in known]
         axes.plot(shown, [known[column] for column in shown], "--", lw=1, label=label)
-    if all(v > 0 for row in record["rows"] for vs in row["columns"].values() for v in vs):
+    if all(v > 0 for row in record["rows"] for column in columns for v in row["columns"][column]):
         axes.set_yscale("log")
     axes.set_title(f"{record['table']} ({record['form']}): error against shift")
     axes.legend(fontsize="x-small")

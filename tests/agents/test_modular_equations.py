@@ -117,6 +117,39 @@ def test_ties_go_to_the_lower_module(kernel: str) -> None:
     assert torch.equal(moved, active[0])
 
 
+@pytest.mark.parametrize("kernel", ["torch", "fused"])
+def test_ties_among_schemata_go_to_the_lower_one(kernel: str) -> None:
+    """Where nothing of a state is read, all logits are zero."""
+    core = build("scoff", kernel)
+    torch.nn.init.zeros_(core.cells.choice_read)
+    inputs, state, reset = problem(core, 5, 3)
+    assert (core.trace(inputs, state, reset)["schema"] == 0).all()
+    core(inputs, state, reset)[0].sum().backward()
+    by_schema = core.cells.drive.bias.grad.view(3, -1).abs().sum(1)
+    assert (by_schema > 0).tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize("kernel", ["torch", "fused"])
+def test_ties_among_writers_go_to_the_lower_modules(kernel: str) -> None:
+    """All modules are alike and active."""
+    core = build("workspace, all active", kernel)
+    cells, count = core.cells, core.cells.module_count
+    with torch.no_grad():
+        alike = (cells.drive.weight, cells.drive.bias, cells.recurrent, cells.bias)
+        for weight in (*alike, core.communication.read_query):
+            blocks = weight.view(count, weight.numel() // count)
+            blocks.copy_(blocks[:1].expand(count, -1).clone())
+    inputs, _, reset = problem(core, 1, 3)
+    state = core.initial_state(3, dtype=torch.float64)
+    wrote = core.trace(inputs, state, reset)["workspace_write"][0]  # [B, heads, S, K]
+    assert ((wrote > 0) == torch.tensor([True, True, False, False])).all()
+    core(inputs, state, reset)[0].sum().backward()
+    grads = cells.drive.bias.grad.view(count, -1)
+    torch.testing.assert_close(grads[0], grads[1])
+    torch.testing.assert_close(grads[2], grads[3])
+    assert not torch.allclose(grads[0], grads[2])
+
+
 @pytest.mark.parametrize("case", ["rims", "workspace, hard", "scoff"])
 def test_trace_tells_who_was_active_and_where_attention_went(case: str) -> None:
     core = build(case)

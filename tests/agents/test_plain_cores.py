@@ -146,3 +146,21 @@ def test_single_precision_kernels_agree_with_plain_torch(name: str) -> None:
         found.append([outputs.detach(), *(p.grad for p in core.parameters())])
     for mine, other in zip(*found, strict=True):
         torch.testing.assert_close(mine, other, rtol=2e-3, atol=2e-5 * float(other.abs().max()))
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_gradcheck_of_outputs_and_final_state(name: str) -> None:
+    torch.manual_seed(0)
+    core = make_core(name, F, {"hidden_size": H, "kernel": "fused"}).double()
+    inputs = torch.randn(4, 2, F, dtype=torch.float64, requires_grad=True)
+    state = tuple(
+        torch.randn(2, H, dtype=torch.float64, requires_grad=True)
+        for _ in core.initial_state(2, dtype=torch.float64)
+    )
+    reset = torch.tensor([[False, True], [False, False], [True, False], [False, False]])
+
+    def run(*tensors: Tensor) -> tuple[Tensor, ...]:
+        outputs, after = core(tensors[0], tuple(tensors[1 : 1 + len(state)]), reset)
+        return outputs, *after
+
+    assert torch.autograd.gradcheck(run, (inputs, *state, *core.parameters()), fast_mode=True)
