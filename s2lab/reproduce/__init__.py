@@ -19,6 +19,7 @@ REPRODUCTIONS: dict[str, str] = {
     "copying": "ten symbols over ever longer blanks (RIMs, arXiv 1909.10893)",
     "arithmetic": "a running result at up to 2.5 times the length (NPS, arXiv 2103.01937)",
     "balls": "bouncing balls rolled out, more of them, and behind a curtain",
+    "icf": "features that one action each controls (ICF, arXiv 1703.07718)",
     "fourrooms": "success on unseen layouts, modular and not (SGW, arXiv 2103.01197)",
     "digits": "digits pixel by pixel at other resolutions (RIMs, arXiv 1909.10893)",
 }
