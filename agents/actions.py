@@ -1,13 +1,16 @@
 """Distributions over actions from a policy head's numbers. Knows no networks and no learning."""
 
 import math
-from typing import Protocol
+from typing import Any, Protocol
 
 import gymnasium as gym
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from s2lab.agents.cores.contract import use_fused
+from s2lab.agents.cores.fused.elementary import exponential, kernel
 
 LOG_TWO_PI = math.log(2 * math.pi)
 
@@ -31,7 +34,7 @@ class ActionHead(Protocol):
 
 
 class CategoricalHead(nn.Module):
-    """`n` logits. Sampled by the Gumbel-max trick, so that one uniform draw per logit decides."""
+    """`n` logits. One uniform draw decides: where it falls among the cumulated probabilities."""
 
     def __init__(self, space: gym.spaces.Discrete) -> None:
         super().__init__()
@@ -42,8 +45,17 @@ class CategoricalHead(nn.Module):
         """Actions int64 [B] from logits [B, n]."""
         if generator is None:
             return head.argmax(-1)
-        noise = torch.empty_like(head).exponential_(generator=generator)  # Gumbel = -log(noise)
-        return (head - noise.log()).argmax(-1)
+        drawn = torch.rand(head.shape[:-1], generator=generator, device=head.device)  # [B]
+        if use_fused("auto", head):
+            actions = torch.empty(drawn.shape, dtype=torch.int64)
+            choose(
+                head.detach().flatten(0, -2).numpy(),
+                drawn.view(-1).numpy(),
+                actions.view(-1).numpy(),
+            )
+            return actions
+        passed = head.softmax(-1).cumsum(-1)[..., :-1] <= drawn[..., None]
+        return passed.sum(-1)
 
     def log_prob_and_entropy(self, head: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """Exact, from log-softmax."""
@@ -85,6 +97,26 @@ class GaussianHead(nn.Module):
         shaped = actions.detach().cpu().numpy().reshape(-1, *self.shape)
         clipped: NDArray[np.generic] = np.clip(shaped, self.low, self.high)
         return clipped
+
+
+@kernel
+def choose(logits: Any, drawn: Any, actions: Any) -> None:
+    """logits [B, n], uniform draws [B]; actions int64 [B] are written."""
+    chances = np.empty(logits.shape[1], logits.dtype)
+    for b in range(logits.shape[0]):
+        most = logits[b, 0]
+        for a in range(1, len(chances)):
+            most = max(most, logits[b, a])
+        total = 0.0
+        for a in range(len(chances)):
+            chances[a] = exponential(logits[b, a] - most)
+            total += chances[a]
+        left = drawn[b] * total
+        action = 0
+        while action < len(chances) - 1 and left >= chances[action]:
+            left -= chances[action]
+            action += 1
+        actions[b] = action
 
 
 def action_head(space: gym.Space[object]) -> CategoricalHead | GaussianHead:

@@ -1,6 +1,5 @@
 """Encoder -> core -> policy and value. Knows no learning algorithm and no environment."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,18 +12,13 @@ from s2lab.agents.cores import make_core
 from s2lab.agents.encoders.config import EncoderConfig
 from s2lab.agents.encoders.field import Observation
 from s2lab.agents.encoders.observation import ObservationEncoder
+from s2lab.agents.heads import Heads
 
 State = tuple[Tensor, ...]
 
-HEAD_SIZE = 64  # hidden units of each head, as in BabyAI 1.1
-
 
 class ActorCritic(nn.Module):
-    """An agent's whole network.
-
-    Orthogonal initialisation with gain sqrt(2) for hidden layers, 0.01 for the policy's last layer
-    and 1 for the value's (Engstrom et al. 2020, Andrychowicz et al. 2021).
-    """
+    """An agent's whole network; how each part is initialised is said there."""
 
     def __init__(
         self,
@@ -38,8 +32,7 @@ class ActorCritic(nn.Module):
         self.encoder = ObservationEncoder(observation_space, encoder)
         self.core = make_core(core, self.encoder.output_size, core_options)
         self.actions = action_head(action_space)
-        self.policy = _head(self.core.output_size, self.actions.head_size, gain=0.01)
-        self.value = _head(self.core.output_size, 1, gain=1.0)
+        self.heads = Heads(self.core.output_size, self.actions.head_size)
 
     def initial_state(self, batch_size: int, device: torch.device | None = None) -> State:
         """The core's state at the start of an episode; tensors [batch_size, ...]."""
@@ -65,12 +58,5 @@ class ActorCritic(nn.Module):
         flat = {name: field.flatten(0, 1) for name, field in observation.items()}
         features = self.encoder(flat).view(time, batch, -1)
         outputs, state = self.core(features, state, reset)
-        return self.policy(outputs), self.value(outputs).squeeze(-1), state
-
-
-def _head(inputs: int, outputs: int, gain: float) -> nn.Sequential:
-    hidden, last = nn.Linear(inputs, HEAD_SIZE), nn.Linear(HEAD_SIZE, outputs)
-    for layer, layer_gain in ((hidden, math.sqrt(2)), (last, gain)):
-        nn.init.orthogonal_(layer.weight, layer_gain)
-        nn.init.zeros_(layer.bias)
-    return nn.Sequential(hidden, nn.Tanh(), last)
+        numbers, values = self.heads(outputs)
+        return numbers, values, state

@@ -15,18 +15,11 @@ def processes() -> int:
     return distributed.get_world_size() if together else 1
 
 
-def average_gradients(model: nn.Module) -> None:
-    """Replace every gradient by its mean over the processes, in one message."""
-    if processes() == 1:
-        return
-    gradients = [weight.grad for weight in model.parameters() if weight.grad is not None]
-    message = torch.cat([gradient.flatten() for gradient in gradients])
-    distributed.all_reduce(message)
-    message /= processes()
-    start = 0
-    for gradient in gradients:
-        gradient.copy_(message[start : start + gradient.numel()].view_as(gradient))
-        start += gradient.numel()
+def average(gradient: Tensor) -> None:
+    """Replace a gradient by its mean over the processes, in one message."""
+    if processes() > 1:
+        distributed.all_reduce(gradient)
+        gradient /= processes()
 
 
 def share_weights(model: nn.Module) -> None:

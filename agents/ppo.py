@@ -14,11 +14,13 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode, VectorEnv
-from torch import Tensor, nn
+from torch import Tensor
 
 from s2lab.agents.actor_critic import ActorCritic, State
-from s2lab.agents.parallel import across, average_gradients
+from s2lab.agents.parallel import across, average
+from s2lab.agents.ppo_adam import FlatAdam
 from s2lab.agents.ppo_config import PPOConfig
+from s2lab.agents.ppo_loss import TERMS, LossWeights, ppo_loss
 from s2lab.agents.rollout import Sequences, allocate, cut, gae
 
 
@@ -79,9 +81,7 @@ class PPO:
         self.worlds, self.config, self.total_steps = worlds, config, total_steps
         self.device = torch.device(device)
         self.model = model.to(self.device)
-        self.optimizer = torch.optim.Adam(
-            model.parameters(), config.lr, eps=config.adam_eps, fused=True
-        )
+        self.optimizer = FlatAdam(model.parameters(), config.adam_eps, config.max_grad_norm)
         self.generator = torch.Generator(self.device).manual_seed(policy_seed)
         self.step = 0
         space: Any = worlds.single_observation_space  # every world here is a Dict
@@ -166,19 +166,18 @@ class PPO:
         spent = min(1.0, (self.step - config.steps_per_rollout) / max(1, self.total_steps))
         lr = config.lr * (1 - spent * (1 - config.lr_end))
         entropy_coef = config.entropy_coef * (1 - spent * (1 - config.entropy_end))
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
+        weights = LossWeights(config.clip, config.value_coef, entropy_coef)
         try:
             sequences = self.prepare()
-            losses = list[Tensor]()  # each [terms]
+            losses = list[list[float]]()
             for _ in range(config.epochs):
                 count = len(sequences.resets[0])
                 order = torch.randperm(count, generator=self.generator, device=self.device)
-                for chosen in order.chunk(config.minibatches):
-                    losses.append(self.gradient_step(sequences.columns(chosen), entropy_coef))
+                for batch in sequences.shares(order, config.minibatches):
+                    losses.append(self.gradient_step(batch, weights, lr))
         finally:
             self.rollout.wrap_around()
-        means = torch.stack(losses).mean(0).tolist()
+        means = np.mean(losses, 0).tolist()
         values, returns = sequences.values, sequences.returns
         unexplained = float((returns - values).var() / (returns.var() + 1e-8))
         return {f"train/{name}": mean for name, mean in zip(LOSSES, means, strict=True)} | {
@@ -200,34 +199,22 @@ class PPO:
         normalised = (advantages - mean) / (std + 1e-8)
         return cut(rollout, log_probs, normalised, returns, config.sequence_length)
 
-    def gradient_step(self, batch: Sequences, entropy_coef: float) -> Tensor:
-        """Clip, backpropagate, step; returns the terms named in LOSSES, [terms].
+    def gradient_step(self, batch: Sequences, weights: LossWeights, lr: float) -> list[float]:
+        """Backpropagate, clip, step; returns the terms named in LOSSES.
 
         Raises:
             Diverged: before the weights have moved.
         """
-        config = self.config
         numbers, values, _ = self.model(batch.observation, batch.state, batch.resets)
-        log_probs, entropies = self.model.actions.log_prob_and_entropy(numbers, batch.actions)
-        log_ratio = log_probs - batch.log_probs  # [U, n]
-        ratio = log_ratio.exp()
-        clipped = ratio.clamp(1 - config.clip, 1 + config.clip)
-        policy_loss = -torch.min(ratio * batch.advantages, clipped * batch.advantages).mean()
-        value_loss = clipped_value_loss(values, batch.values, batch.returns, config.clip)
-        entropy = entropies.mean()
-        loss = policy_loss + config.value_coef * value_loss - entropy_coef * entropy
-        self.optimizer.zero_grad()
+        loss, terms = ppo_loss(self.model.actions, numbers, values, batch, weights)
+        self.optimizer.clear()
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        average_gradients(self.model)
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), config.max_grad_norm, foreach=True)
-        with torch.no_grad():
-            kl = ((ratio - 1) - log_ratio).mean()
-            fraction = ((ratio - 1).abs() > config.clip).float().mean()
-            terms = torch.stack([loss, policy_loss, value_loss, -entropy, kl, fraction, norm])
-        if not bool((terms[[0, 6]].abs() <= config.max_loss).all()):
-            raise self._diverged(terms.tolist())
-        self.optimizer.step()
-        return terms
+        average(self.optimizer.gradient)
+        found = [*terms.tolist(), self.optimizer.norm()]
+        if not (abs(found[0]) <= self.config.max_loss and found[-1] <= self.config.max_loss):
+            raise self._diverged(found)
+        self.optimizer.step(lr, found[-1])
+        return found
 
     def _diverged(self, terms: list[float]) -> Diverged:
         losses = dict(zip(LOSSES, terms, strict=True))
@@ -263,7 +250,7 @@ class PPO:
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Take up where `state_dict` was called."""
-        self.optimizer.load_state_dict(dict(saved["optimizer"]))
+        self.optimizer.load_state_dict(saved["optimizer"])
         self.generator.set_state(saved["generator"])
         self.step = int(saved["step"])
         if isinstance(self.worlds, SavableWorlds) and "running" in saved:
@@ -275,13 +262,4 @@ class PPO:
             self.returns, self.lengths = running["returns"], running["lengths"]
 
 
-LOSSES = (
-    "loss", "policy_gradient_loss", "value_loss", "entropy_loss", "approx_kl", "clip_fraction",
-    "grad_norm",
-)  # fmt: skip
-
-
-def clipped_value_loss(values: Tensor, old: Tensor, returns: Tensor, clip: float) -> Tensor:
-    """Half the mean squared error; a move of more than `clip` from the old value earns nothing."""
-    moved = old + (values - old).clamp(-clip, clip)
-    return 0.5 * torch.max((values - returns) ** 2, (moved - returns) ** 2).mean()
+LOSSES = (*TERMS, "grad_norm")

@@ -53,18 +53,32 @@ class Sequences:
     resets: Tensor  # bool [U, N]
     state: State  # tensors [N, ...]
 
-    def columns(self, chosen: Tensor) -> "Sequences":
-        """Some of them; `chosen` is int64 [n]."""
-        return Sequences(
-            {name: field[:, chosen] for name, field in self.observation.items()},
-            self.actions[:, chosen],
-            self.log_probs[:, chosen],
-            self.values[:, chosen],
-            self.advantages[:, chosen],
-            self.returns[:, chosen],
-            self.resets[:, chosen],
-            tuple(part[chosen] for part in self.state),
-        )
+    def shares(self, order: Tensor, count: int) -> "list[Sequences]":
+        """Copies of equal numbers of columns.
+
+        Args:
+            order: int64 [N], the columns to take, in that order
+            count: divides N
+        """
+        steps, columns = self.resets.shape
+        chosen = order.view(count, 1, -1)  # [count, 1, n]
+        first = torch.arange(steps, device=order.device)[:, None] * columns  # [U, 1]
+        rows = (first + chosen).flatten()  # of fields [U * N, ...]
+
+        def pick(field: Tensor) -> tuple[Tensor, ...]:  # [U, N, ...] -> count times [U, n, ...]
+            picked = field.flatten(0, 1).index_select(0, rows)
+            return picked.view(count, steps, -1, *field.shape[2:]).unbind(0)
+
+        observation = {name: pick(field) for name, field in self.observation.items()}
+        flat = (self.actions, self.log_probs, self.values, self.advantages, self.returns)
+        fields = [pick(field) for field in (*flat, self.resets)]
+        state = [part.index_select(0, order).chunk(count) for part in self.state]
+        shares = list[Sequences]()
+        for i, row in enumerate(zip(*fields, strict=True)):
+            shown = {name: field[i] for name, field in observation.items()}
+            parts: list[Any] = [shown, *row, tuple(part[i] for part in state)]
+            shares.append(Sequences(*parts))
+        return shares
 
 
 def allocate(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from s2lab import checkpoint, seeds
 from s2lab.config import TrackMode, TrainConfig
 from s2lab.errors import UserError, unknown
+from s2lab.process import tune_process
 from s2lab.run_folder import RunFolder
 from s2lab.session import Outcome, Session, check_device, last_checkpoint
 
@@ -64,13 +65,10 @@ def run_training(
     run: RunFolder, config: TrainConfig, *, track: TrackMode = "off", quiet: bool = False
 ) -> Outcome:
     """Train, or go on training, in an existing run folder until the budget is spent."""
-    import torch
-
     from s2lab.agents.ppo import PPO, Diverged
     from s2lab.envs.choose import vector_worlds
 
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
+    tune_process()
     saved = last_checkpoint(run)
     model = build_model(config)
     worlds = vector_worlds(config.env, config.ppo.num_envs)

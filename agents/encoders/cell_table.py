@@ -14,10 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from s2lab.agents.cores.contract import use_fused
 from s2lab.agents.cores.fused.elementary import kernel
 from s2lab.agents.encoders.field import SummedEncoder
 
 CODES = 11  # types; colours and states are fewer
+CHUNK = 32  # rows of the batch whose features stay in the first-level cache
 
 
 class CellTable(SummedEncoder):
@@ -45,19 +47,11 @@ class CellTable(SummedEncoder):
             ValueError: a code above 10, on the CPU.
         """
         codes = image.reshape(len(image), -1, 3)  # [B, P, 3]
-        if image.device.type != "cpu" or torch.compiler.is_compiling():
+        if not use_fused("auto", self.weight) or image.device.type != "cpu":
             return self.by_one_hot(codes)
         codes = codes.to(torch.uint8).contiguous()
-        which = torch.empty(codes.shape[:2], dtype=torch.int16)  # [B, P]
-        kinds = np.full((CODES**3, 3), -1, np.int64)
-        count = np.zeros(1, np.int64)
-        number_cells(codes.numpy(), which.numpy(), kinds, count)
-        if count[0] < 0:
-            raise ValueError(f"the image holds code {int(codes.max())}; 0 to {CODES - 1} are known")
-        columns = torch.from_numpy(kinds[: count[0]] + np.arange(3) * CODES)  # [n, 3]
-        parts = self.weight.index_select(1, columns.flatten())  # [P, n * 3, F]
-        rows = parts.view(len(parts), -1, 3, self.output_size).sum(2)  # [P, n, F]
-        summed: Tensor = _SumOfRows.apply(rows, which)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        kinds, which = distinct_cells(codes)
+        summed: Tensor = _SumOfRows.apply(self.weight, kinds, which)  # type: ignore[no-untyped-call]  # torch leaves it untyped
         return summed
 
     def by_one_hot(self, codes: Tensor) -> Tensor:  # [B, P, 3] -> [B, F]
@@ -66,22 +60,47 @@ class CellTable(SummedEncoder):
         return one_hot @ self.weight.flatten(0, 1)
 
 
+def distinct_cells(codes: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """The cells that occur, each once.
+
+    Args:
+        codes: uint8 [B, P, 3]
+
+    Returns:
+        kinds: int64 [n, 3], the three columns of the table's rows for each
+        which: int16 [B, P], the number of each cell
+
+    Raises:
+        ValueError: a code above 10.
+    """
+    which = np.empty(codes.shape[:2], np.int16)
+    kinds, count = np.empty((CODES**3, 3), np.int64), np.zeros(1, np.int64)
+    number_cells(codes.numpy(), which, kinds, count)
+    if count[0] < 0:
+        raise ValueError(f"the image holds code {int(codes.max())}; 0 to {CODES - 1} are known")
+    return kinds[: count[0]], which
+
+
 class _SumOfRows(torch.autograd.Function):
-    """rows [P, n, F], which int16 [B, P] -> sum over p of rows[p, which[b, p]], [B, F]."""
+    """weight [P, 33, F], kinds [n, 3], which [B, P] -> sums of rows [B, F]."""
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, which: Tensor) -> Tensor:
-        summed = torch.zeros(len(which), rows.shape[2], dtype=rows.dtype)
-        gather_rows(rows.detach().contiguous().numpy(), which.numpy(), summed.numpy())
-        ctx.which, ctx.shape = which, rows.shape
+    def forward(ctx: Any, weight: Tensor, kinds: np.ndarray, which: np.ndarray) -> Tensor:
+        cells, _, size = weight.shape
+        rows = weight.new_empty(cells, len(kinds), size).numpy()
+        summed = weight.new_empty(len(which), size)
+        gather_rows(weight.detach().numpy(), kinds, which, rows, summed.numpy())
+        ctx.kinds, ctx.which, ctx.shape = kinds, which, weight.shape
         return summed
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        gradient = gradients[0].contiguous()  # [B, F]
-        rows = torch.zeros(ctx.shape, dtype=gradient.dtype)
-        scatter_rows(gradient.numpy(), ctx.which.numpy(), rows.numpy())
-        return rows, None
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None]:
+        cells, _, size = ctx.shape
+        rows = slope.new_empty(cells, len(ctx.kinds), size).numpy()
+        d_weight = slope.new_zeros(ctx.shape)
+        scatter_rows(slope.contiguous().numpy(), ctx.kinds, ctx.which, rows, d_weight.numpy())
+        return d_weight, None, None
 
 
 @kernel
@@ -91,7 +110,7 @@ def number_cells(codes: Any, which: Any, kinds: Any, count: Any) -> None:
     Args:
         codes: uint8 [B, P, 3].
         which: int16 [B, P], written: the number of each cell.
-        kinds: int64 [11^3, 3], -1 everywhere; its first rows become the codes of each number.
+        kinds: int64 [11^3, 3]; its first rows become the columns of each number.
         count: int64 [1], written: how many there are, or -1 if a code is above 10.
     """
     numbers = np.full(CODES**3, -1, np.int16)
@@ -105,27 +124,55 @@ def number_cells(codes: Any, which: Any, kinds: Any, count: Any) -> None:
             code = (np.int64(kind) * CODES + colour) * CODES + state
             if numbers[code] < 0:
                 numbers[code] = found
-                kinds[found, 0], kinds[found, 1], kinds[found, 2] = kind, colour, state
+                kinds[found, 0] = kind
+                kinds[found, 1] = CODES + np.int64(colour)
+                kinds[found, 2] = 2 * CODES + np.int64(state)
                 found += 1
             which[b, p] = numbers[code]
     count[0] = found
 
 
 @kernel
-def gather_rows(rows: Any, which: Any, summed: Any) -> None:
-    """summed[b] += rows[p, which[b, p]] for every p."""
-    for b in range(which.shape[0]):
-        for p in range(which.shape[1]):
-            row = which[b, p]
+def gather_rows(weight: Any, kinds: Any, which: Any, rows: Any, summed: Any) -> None:
+    """summed[b] = sum over p of rows[p, which[b, p]], rows[p, n] = sum of weight[p, kinds[n]].
+
+    weight [P, 33, F]; rows [P, n, F] and summed [B, F] are written.
+    """
+    for p in range(rows.shape[0]):
+        for n in range(rows.shape[1]):
+            x, y, z = kinds[n, 0], kinds[n, 1], kinds[n, 2]
             for f in range(rows.shape[2]):
-                summed[b, f] += rows[p, row, f]
+                rows[p, n, f] = weight[p, x, f] + weight[p, y, f] + weight[p, z, f]
+    for first in range(0, summed.shape[0], CHUNK):
+        last = min(first + CHUNK, summed.shape[0])
+        for b in range(first, last):
+            row = which[b, 0]
+            for f in range(rows.shape[2]):
+                summed[b, f] = rows[0, row, f]
+        for p in range(1, rows.shape[0]):
+            for b in range(first, last):
+                row = which[b, p]
+                for f in range(rows.shape[2]):
+                    summed[b, f] += rows[p, row, f]
 
 
 @kernel
-def scatter_rows(gradient: Any, which: Any, rows: Any) -> None:
-    """rows[p, which[b, p]] += gradient[b] for every p."""
-    for b in range(which.shape[0]):
-        for p in range(which.shape[1]):
-            row = which[b, p]
+def scatter_rows(slope: Any, kinds: Any, which: Any, rows: Any, d_weight: Any) -> None:
+    """The transpose of `gather_rows`: slope [B, F]; rows are written, d_weight is added to."""
+    for p in range(rows.shape[0]):
+        for n in range(rows.shape[1]):
             for f in range(rows.shape[2]):
-                rows[p, row, f] += gradient[b, f]
+                rows[p, n, f] = 0
+    for first in range(0, slope.shape[0], CHUNK):
+        last = min(first + CHUNK, slope.shape[0])
+        for p in range(rows.shape[0]):
+            for b in range(first, last):
+                row = which[b, p]
+                for f in range(rows.shape[2]):
+                    rows[p, row, f] += slope[b, f]
+    for p in range(rows.shape[0]):
+        for n in range(rows.shape[1]):
+            for k in range(3):
+                column = kinds[n, k]
+                for f in range(rows.shape[2]):
+                    d_weight[p, column, f] += rows[p, n, f]

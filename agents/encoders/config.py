@@ -13,16 +13,16 @@ class EncoderConfig:
     grid: GridEncoder = "table"
     """How a symbolic grid is read. `table`: a weight for every code at every cell, one layer;
     `convolutions`: embeddings and two convolutions; `film`: BabyAI 1.1's convolutions, modulated by
-    the mission. On one thread, forward and backward of 4096 partial views, in processor time, the
-    convolutions take about 25 times as long as the table (s2lab bench train)."""
+    the mission. `s2lab bench train` times them beside each other."""
     cell_size: int = 16
     """Width of the embedding of one grid cell, of convolutions and film; BabyAI 1.1 uses 128."""
     channels: int = 16
     """Channels of the convolutions over grid cells; BabyAI 1.1 uses 128."""
     mission_size: int = 32
     """Width of the mission's GRU; BabyAI 1.1 uses 128."""
-    feature_size: int = 128
-    """Width of the vector that the core receives."""
+    feature_size: int = 64
+    """Width of the vector that the core receives. 128 learned no faster on GoToRedBallGrey and
+    DoorKey-8x8, and a core's time grows with it."""
 
     def __post_init__(self) -> None:
         if self.grid not in get_args(GridEncoder):

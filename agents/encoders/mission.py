@@ -4,13 +4,18 @@ Every distinct mission of a batch is read once; while acting, missions that have
 the last step are not read again.
 """
 
+import math
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from s2lab.agents.cores.contract import use_fused
 from s2lab.agents.encoders.config import EncoderConfig
-from s2lab.agents.encoders.field import FieldEncoder
+from s2lab.agents.encoders.field import FieldEncoder, SummedEncoder
+from s2lab.agents.encoders.mission_kernels import ReadSentences
+
+FEW = 16  # missions up to which a kernel of ours is faster than torch's products
 
 
 class Mission(FieldEncoder):
@@ -21,10 +26,39 @@ class Mission(FieldEncoder):
         self.output_size = config.mission_size
         self.embedding = nn.Embedding(words, config.mission_size)
         self.gru = nn.GRU(config.mission_size, config.mission_size, batch_first=True)
-        self._last: tuple[list[tuple[int, int]], Tensor, Tensor] | None = None
 
     def forward(self, tokens: Tensor) -> Tensor:  # int16 [B, L] -> [B, output_size]
         """Read each distinct mission to its last word."""
+        missions, which = distinct_rows(tokens)
+        read = self.read(missions)
+        return read.expand(len(tokens), -1) if len(read) == 1 else read.index_select(0, which)
+
+    def read(self, missions: Tensor) -> Tensor:  # int16 [M, L] -> [M, output_size]
+        """The GRU's state after the last word of each."""
+        lengths = (missions != 0).sum(1).clamp(min=1)  # [M]
+        if len(missions) <= FEW and use_fused("auto", self.embedding.weight):
+            weights = (self.embedding.weight, *self.gru.parameters())
+            last: Tensor = ReadSentences.apply(missions.long(), lengths, *weights)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            return last
+        embedded = self.embedding(missions[:, : int(lengths.max())].int())
+        states = self.gru(embedded)[0]  # [M, L, output_size]
+        last = states[torch.arange(len(missions), device=missions.device), lengths - 1]
+        return last
+
+
+class SummedMission(SummedEncoder):
+    """A mission's summand of the features: `Mission` and a linear layer of what it read."""
+
+    def __init__(self, words: int, config: EncoderConfig) -> None:
+        super().__init__()
+        self.output_size = config.feature_size
+        self.reader = Mission(words, config)
+        self.weight = nn.Parameter(torch.empty(config.feature_size, config.mission_size))
+        nn.init.orthogonal_(self.weight, math.sqrt(2))
+        self._last: tuple[list[tuple[int, int]], Tensor, Tensor] | None = None
+
+    def forward(self, tokens: Tensor) -> Tensor:  # int16 [B, L] -> [B or 1, output_size]
+        """One row for all when they have the same mission."""
         if torch.is_grad_enabled() or torch.compiler.is_compiling():
             self._last = None
             return self.read(tokens)
@@ -34,14 +68,11 @@ class Mission(FieldEncoder):
             self._last = (weights, tokens.clone(), self.read(tokens))
         return self._last[2]
 
-    def read(self, tokens: Tensor) -> Tensor:  # int16 [B, L] -> [B, output_size]
-        """The GRU's state after the last word."""
+    def read(self, tokens: Tensor) -> Tensor:  # int16 [B, L] -> [B or 1, output_size]
+        """Read each distinct mission once."""
         missions, which = distinct_rows(tokens)
-        lengths = (missions != 0).sum(1).clamp(min=1)  # [M]
-        embedded = self.embedding(missions[:, : int(lengths.max())].int())
-        states = self.gru(embedded)[0]  # [M, L, output_size]
-        last: Tensor = states[torch.arange(len(missions), device=tokens.device), lengths - 1]
-        return last.expand(len(tokens), -1) if len(missions) == 1 else last[which]
+        read = self.reader.read(missions) @ self.weight.t()  # [M, output_size]
+        return read if len(read) == 1 else read.index_select(0, which)
 
 
 def distinct_rows(rows: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,7 @@ One small encoder per field, chosen by the field's space; their outputs are conc
   and convolutions, with the mission inside them or not (`EncoderConfig.grid`);
 * a picture, uint8 [X, Y, C] of at least 36 x 36: the three convolutions of Mnih et al. 2015;
 * `mission`, token ids int16 [L]: word embedding and a GRU;
-* Discrete, MultiDiscrete, MultiBinary: one-hot;
+* Discrete: a row of a table; MultiDiscrete, MultiBinary: one-hot;
 * any other Box: flattened.
 """
 
@@ -22,7 +22,7 @@ from torch.nn import functional
 from s2lab.agents.encoders.cell_table import CellTable
 from s2lab.agents.encoders.config import EncoderConfig
 from s2lab.agents.encoders.field import FieldEncoder, Observation, SummedEncoder
-from s2lab.agents.encoders.mission import Mission
+from s2lab.agents.encoders.mission import Mission, SummedMission
 from s2lab.agents.encoders.symbolic_grid import FilmGrid, SymbolicGrid
 
 
@@ -63,6 +63,21 @@ class Encode(FieldEncoder):
         return self.function(values)
 
 
+class Row(SummedEncoder):
+    """A whole number -> a row of a table, which is a linear layer of its one-hot code."""
+
+    def __init__(self, space: gym.spaces.Discrete, feature_size: int) -> None:
+        super().__init__()
+        self.output_size, self.start = feature_size, int(space.start)
+        self.weight = nn.Parameter(torch.empty(int(space.n), feature_size))
+        nn.init.normal_(self.weight, std=math.sqrt(2 / feature_size))
+
+    def forward(self, values: Tensor) -> Tensor:  # int [B, ...] -> [B, feature_size]
+        """Look up."""
+        numbers = values.reshape(-1).long()
+        return self.weight.index_select(0, numbers - self.start if self.start else numbers)
+
+
 def _one_hot(sizes: tuple[int, ...], start: tuple[int, ...]) -> Callable[[Tensor], Tensor]:
     def encode(values: Tensor) -> Tensor:  # int [B] or [B, n] -> [B, sum of sizes]
         columns = values.reshape(len(values), -1).long()
@@ -80,7 +95,7 @@ def field_encoder(name: str, space: gym.Space[object], config: EncoderConfig) ->
     """
     match space:
         case gym.spaces.Discrete():
-            return Encode(int(space.n), _one_hot((int(space.n),), (int(space.start),)))
+            return Row(space, config.feature_size)
         case gym.spaces.MultiDiscrete() if space.nvec.ndim == 1:
             sizes = tuple(int(n) for n in space.nvec)
             return Encode(sum(sizes), _one_hot(sizes, tuple(int(n) for n in space.start)))
@@ -97,7 +112,8 @@ def field_encoder(name: str, space: gym.Space[object], config: EncoderConfig) ->
 def _box_encoder(name: str, space: gym.spaces.Box, config: EncoderConfig) -> FieldEncoder:
     integer = np.issubdtype(space.dtype, np.integer)
     if name == "mission" and integer and len(space.shape) == 1:
-        return Mission(int(space.high.max()) + 1, config)
+        words = int(space.high.max()) + 1
+        return (Mission if config.grid == "film" else SummedMission)(words, config)
     if space.dtype == np.uint8 and len(space.shape) == 3:
         if space.shape[2] == 3 and space.high.max() <= 10:
             return _grid_encoder(space.shape, config)
@@ -142,12 +158,14 @@ class ObservationEncoder(nn.Module):
             if not isinstance(encoder, SummedEncoder) and not self._absorbed(encoder)
         )
         self.fields = nn.ModuleDict(encoders)
-        self.join = nn.Linear(joined, config.feature_size)
+        self.join = nn.Linear(joined, config.feature_size, bias=False) if joined else None
+        self.bias = nn.Parameter(torch.zeros(config.feature_size))
         self.output_size = config.feature_size
         for layer in self.modules():
-            if isinstance(layer, nn.Linear | nn.Conv2d) and layer.weight.numel():
+            if isinstance(layer, nn.Linear | nn.Conv2d):
                 nn.init.orthogonal_(layer.weight, math.sqrt(2))
-                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]  # every layer here has one
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
 
     def _absorbed(self, encoder: nn.Module) -> bool:
         return self.films and isinstance(encoder, Mission)
@@ -163,7 +181,10 @@ class ObservationEncoder(nn.Module):
                 summed.append(encoder(observation[name]))
             elif not self._absorbed(encoder):
                 parts.append(encoder(observation[name]))
-        features: Tensor = self.join(torch.cat(parts, 1)) if parts else self.join.bias
-        for part in summed:
+        features: Tensor = self.bias  # [F] or [1, F] while the same for all rows
+        if self.join is not None:
+            features = functional.linear(torch.cat(parts, 1), self.join.weight, self.bias)
+        for part in sorted(summed, key=len):
             features = features + part
-        return functional.relu(features)
+        rows = len(next(iter(observation.values())))
+        return functional.relu(features).expand(rows, -1)

@@ -14,7 +14,7 @@ import sys
 import torch
 from torch import distributed
 from s2lab.agents.actor_critic import ActorCritic
-from s2lab.agents.parallel import across, average_gradients, share_weights
+from s2lab.agents.parallel import across, average, share_weights
 from s2lab.envs.vector import make_vec
 
 rank, count, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
@@ -42,7 +42,8 @@ head, found, _ = model(
     shown, model.initial_state(8 // count), torch.zeros(5, 8 // count, dtype=torch.bool)
 )
 ((found - target) ** 2 + head.logsumexp(-1)).mean().backward()
-average_gradients(model)
+for weight in model.parameters():
+    average(weight.grad)
 gradients = {name: weight.grad for name, weight in model.named_parameters()}
 torch.save({"mean": mean, "std": std, **gradients}, f"{folder}/{count}_{rank}.pt")
 """
