@@ -26,7 +26,7 @@ ROOMS = {
 }
 
 # Record -> the module whose `table(record)` renders it.
-TABLES = {"demo": "s2lab.demo"} | {
+TABLES = {"demo": "s2lab.demo", "curves": "s2lab.reproduce.curves"} | {
     f"{name}{form}": f"s2lab.reproduce.{name}"
     for name in ("adding", "copying", "arithmetic", "balls", "digits")
     for form in ("", "-quick", *(("-data", "-data-quick") if name == "digits" else ()))

@@ -20,6 +20,7 @@ from s2lab.agents.ppo import PPO
 from s2lab.agents.ppo_config import PPOConfig
 from s2lab.bench.harness import Row, cpu_seconds, in_turns
 from s2lab.envs.choose import vector_worlds
+from s2lab.process import tune_process
 
 WORLD = "MiniGrid-DoorKey-8x8-v0"
 LARGE = PPOConfig(num_envs=256, rollout_steps=64, epochs=2, minibatches=4)
@@ -35,11 +36,11 @@ Work = Callable[[], object]
 def bench(*, quick: bool = False) -> Iterator[Row]:
     """Every row, the slowest last; `quick` measures once."""
     runs = 1 if quick else 5
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
+    tune_process()
     yield from encoders(runs)
     stable, recurrent = sb3_work(), contrib_work()
     pairs = {
+        "no memory, 16 x 64, our defaults": ("none", {}, PPOConfig(), stable),
         "no memory, 16 x 128, SB3's settings": ("none", {}, ZOO, stable),
         "no memory, 256 x 64": ("none", {}, LARGE, stable),
         "LSTM 128, 256 x 64": ("lstm", {}, LARGE, stable),
@@ -47,6 +48,8 @@ def bench(*, quick: bool = False) -> Iterator[Row]:
             "lstm", {"hidden_size": 256}, CONTRIB, recurrent,
         ),
         "LSTM 128, 256 x 64, beside RecurrentPPO": ("lstm", {}, LARGE, recurrent),
+        "RIMs, 256 x 64": ("rims", {}, LARGE, stable),
+        "workspace, 256 x 64": ("workspace", {}, LARGE, stable),
     }  # fmt: skip
     for name, (core, options, config, peer) in pairs.items():
         yield against(name, learner(core, config, **options), peer, runs)
@@ -185,8 +188,7 @@ def _together(count: int) -> float:
 
 
 def _child(ready: Any, results: Any) -> None:
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
+    tune_process()
     ppo = learner("lstm", LARGE)
     work = turn(ppo)
     cpu_seconds(work)  # warm

@@ -21,6 +21,7 @@ REPRODUCTIONS: dict[str, str] = {
     "balls": "bouncing balls rolled out, more of them, and behind a curtain",
     "icf": "features that one action each controls (ICF, arXiv 1703.07718)",
     "fourrooms": "success on unseen layouts, modular and not (SGW, arXiv 2103.01197)",
+    "curves": "learning curves of PPO beside Stable-Baselines3's, four worlds",
     "digits": "digits pixel by pixel at other resolutions (RIMs, arXiv 1909.10893)",
 }
 
