@@ -9,13 +9,13 @@ from typing import Any
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from s2lab.envs.external import make_external_vec
-from s2lab.envs.registration import WORLDS
+from s2lab.envs.registration import SHIFTED, WORLDS
 from s2lab.envs.vector import make_vec
 
 
 def is_native(env_id: str) -> bool:
     """Whether the engine in `grid/` has this id."""
-    return env_id in WORLDS
+    return env_id in WORLDS or env_id in SHIFTED
 
 
 def vector_worlds(

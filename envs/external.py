@@ -93,7 +93,9 @@ def make_single(env_id: str) -> gym.Env[Any, Any]:
     space = env.observation_space
     if not isinstance(space, gym.spaces.Dict):
         return AsDict(env)
-    if {"image", "direction", "mission"} <= set(space.spaces):
+    if {"image", "direction", "mission"} <= set(space.spaces) and not isinstance(
+        space["mission"], gym.spaces.Box
+    ):
         return MissionTokens(QuietReset(env), mission_length(env_id))
     return env
 

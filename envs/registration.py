@@ -11,6 +11,8 @@ import gymnasium
 
 from s2lab.envs.grid.level import Family, Level
 from s2lab.envs.grid.levels import FAMILIES
+from s2lab.envs.grid.levels.babyai.sizing import declared
+from s2lab.envs.shifts import MissionFilter, restrict, shifted_id, shifted_worlds
 
 NAMESPACE = "s2lab"
 
@@ -19,6 +21,9 @@ WORLDS: dict[str, tuple[Family, Level]] = {
     for family in FAMILIES.values()
     for world_id, level in family.levels.items()
 }
+
+# Splits of shifts, under ids of their own.
+SHIFTED: dict[str, tuple[Family, Level]] = shifted_worlds(WORLDS)
 
 # Ids without a world here, by their beginning, and why.
 ELSEWHERE = {
@@ -35,13 +40,39 @@ def why_elsewhere(world_id: str) -> str | None:
     return next(reasons, None)
 
 
-def find_world(world_id: str) -> tuple[Family, Level]:
-    """The family and level of a world id, with or without `s2lab/` before it.
+def find_world(
+    world_id: str,
+    *,
+    shift: str | None = None,
+    split: str | None = None,
+    missions: MissionFilter | None = None,
+    done_actions: bool = False,
+) -> tuple[Family, Level]:
+    """The family and level of a world id, with or without `s2lab/` before it, and its variants.
+
+    Args:
+        shift: a named shift (s2lab list shifts)
+        split: "train" or "test", which side of the shift
+        missions: which missions a BabyAI world may have
+        done_actions: whether a part of a BabyAI mission counts once the agent says `done`
 
     Raises:
-        ValueError: there is no such world here.
+        ValueError: there is no such world here, or no such variant of it.
     """
     bare = world_id.removeprefix(f"{NAMESPACE}/")
+    if (shift is None) != (split is None):
+        raise ValueError(f"shift is {shift!r} and split is {split!r}; give both or none")
+    if shift is not None and split is not None:
+        bare = shifted_id(bare, shift, split)
+    family, level = _find(bare, world_id)
+    if done_actions:
+        level = declared(level)
+    return (family, level) if missions is None else restrict(family, level, missions)
+
+
+def _find(bare: str, world_id: str) -> tuple[Family, Level]:
+    if bare in SHIFTED:
+        return SHIFTED[bare]
     reason = why_elsewhere(bare)
     if reason is not None:
         raise ValueError(f"{world_id!r} is left to the minigrid package: {reason}")
@@ -60,6 +91,14 @@ def register_worlds() -> None:
         if name not in gymnasium.registry:
             gymnasium.register(
                 name,
+                entry_point="s2lab.envs.single:GridEnv",
+                vector_entry_point="s2lab.envs.vector:make_vec",
+                kwargs={"world_id": world_id},
+            )
+    for world_id in SHIFTED:
+        if world_id not in gymnasium.registry:
+            gymnasium.register(
+                world_id,
                 entry_point="s2lab.envs.single:GridEnv",
                 vector_entry_point="s2lab.envs.vector:make_vec",
                 kwargs={"world_id": world_id},

@@ -12,6 +12,7 @@ import numpy as np
 from gymnasium import spaces
 
 from s2lab.envs.grid import kernels, random
+from s2lab.envs.shifts import MissionFilter
 from s2lab.envs.spaces import observation_space
 from s2lab.envs.vector import make_batch
 
@@ -27,6 +28,10 @@ class GridEnv(gymnasium.Env[dict[str, Any], Any]):
         *,
         observation: str = "partial",
         view_size: int = 7,
+        shift: str | None = None,
+        split: str | None = None,
+        missions: MissionFilter | None = None,
+        done_actions: bool = False,
         render_mode: str | None = None,
         highlight: bool = True,
         tile_size: int = 32,
@@ -38,6 +43,10 @@ class GridEnv(gymnasium.Env[dict[str, Any], Any]):
             world_id: minigrid's own id, such as "MiniGrid-FourRooms-v0".
             observation: "partial", what the agent sees, or "full", the whole grid.
             view_size: cells on a side of the partial view, odd, 3 to 15.
+            shift: a named shift of `s2lab.envs.shifts`, for worlds that it is defined for.
+            split: "train" or "test", with a shift.
+            missions: which missions a BabyAI world may have.
+            done_actions: whether a part of a BabyAI mission counts once the agent says `done`.
             render_mode: "rgb_array" for pictures, "human" for a window.
             highlight: lighten the cells in view when drawing.
             tile_size: pixels on a side of a cell.
@@ -55,6 +64,10 @@ class GridEnv(gymnasium.Env[dict[str, Any], Any]):
             observation=observation,
             view_size=view_size,
             threads=1,
+            shift=shift,
+            split=split,
+            missions=missions,
+            done_actions=done_actions,
         )
         self.render_mode = render_mode
         self._drawing: dict[str, Any] = {

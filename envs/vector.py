@@ -16,6 +16,7 @@ from s2lab.envs.grid import kernels
 from s2lab.envs.grid.cpu import GridBatch
 from s2lab.envs.registration import find_world
 from s2lab.envs.seeding import seeds_of
+from s2lab.envs.shifts import MissionFilter
 from s2lab.envs.spaces import observation_space
 
 MODES = {
@@ -40,6 +41,10 @@ def make_vec(
     copy: bool = True,
     device: str = "cpu",
     threads: int | None = None,
+    shift: str | None = None,
+    split: str | None = None,
+    missions: MissionFilter | None = None,
+    done_actions: bool = False,
 ) -> "GridVectorEnv":
     """N worlds of one id, stepped together.
 
@@ -54,6 +59,10 @@ def make_vec(
         copy: hand out copies; False hands out the live buffers, valid until the next step.
         device: "cpu".
         threads: threads to step with; None uses one.
+        shift: a named shift of `s2lab.envs.shifts`, for worlds that it is defined for.
+        split: "train" or "test", with a shift.
+        missions: which missions a BabyAI world may have.
+        done_actions: whether a part of a BabyAI mission counts once the agent says `done`.
 
     Raises:
         ValueError: an argument is not one of those allowed.
@@ -68,6 +77,10 @@ def make_vec(
         observation=observation,
         view_size=view_size,
         threads=1 if threads is None else threads,
+        shift=shift,
+        split=split,
+        missions=missions,
+        done_actions=done_actions,
     )
     env = GridVectorEnv(batch, mode, torch=output == "torch", copy=copy)
     if seed is not None:
@@ -76,9 +89,16 @@ def make_vec(
 
 
 def make_batch(
-    world_id: str, num_envs: int, *, mode: int, observation: str, view_size: int, threads: int
+    world_id: str,
+    num_envs: int,
+    *,
+    mode: int,
+    observation: str,
+    view_size: int,
+    threads: int,
+    **variant: Any,
 ) -> GridBatch:
-    """The engine behind `make_vec`, with its arguments checked.
+    """The engine behind `make_vec`, with its arguments checked; `variant` goes to `find_world`.
 
     Raises:
         ValueError: an argument is not one of those allowed.
@@ -90,7 +110,7 @@ def make_batch(
     _check("observation", observation, ("partial", "full"))
     if not isinstance(threads, int | np.integer) or threads < 1:
         raise ValueError(f"threads is {threads!r}; give a whole number from 1, or None")
-    family, level = find_world(world_id)
+    family, level = find_world(world_id, **variant)
     return GridBatch(
         family,
         level,

@@ -26,6 +26,7 @@ CHOOSE_ARM = 6  # slot 0, 1: x, y where standing succeeds; slot 2, 3: where it f
 DOORS_IN_ORDER = 7  # slot 0, 1: places of the first door and of the second
 DODGE = 8  # slot 0: number of obstacles; slot 1 + i: place of obstacle i
 INSTRUCTED = 9  # BabyAI's instructions: slots as `instructions.py` lists them
+DECLARED = 10  # the same, where a part counts once the agent says `done`
 
 
 @inlined
@@ -33,7 +34,7 @@ def prepare(worlds: Worlds, rules: Rules, n: int, action: int) -> Any:
     """What happens before the action: the action to do, and what `judge` must remember."""
     if rules.ending == CHOOSE_ARM and action == PICKUP:
         return TOGGLE, 0  # minigrid/envs/memory.py turns picking up into toggling
-    if rules.ending == INSTRUCTED:
+    if rules.ending >= INSTRUCTED:
         take_in_hand(worlds, n)
         return action, unpack(worlds.carrying[n])
     if rules.ending == PUT_NEAR:
@@ -61,8 +62,8 @@ def judge(worlds: Worlds, rules: Rules, n: int, action: int, ahead: int, before:
     ending = rules.ending
     if ending == REACH_GOAL:
         return outcome
-    if ending == INSTRUCTED:
-        return verify(worlds, rules, n, action, before)
+    if ending >= INSTRUCTED:
+        return verify(worlds, rules, n, action, before, ending == DECLARED)
     if ending == PICK_UP:
         if action == PICKUP and _looks_like(worlds, n, worlds.slots[n, 0]):
             return SUCCEEDS

@@ -22,7 +22,7 @@ from s2lab.envs.grid.worlds import Rules, Tables, Worlds
 
 # Slots.
 SHAPE = 0  # how the sides are linked (bits 0-1), whether side s joins two parts (bit 2 + s)
-PROGRESS = 1  # the parts of joined sides that are done (bit 0-3), whether one side is done (bit 4)
+PROGRESS = 1  # the parts that are done (bit 0-3), and the bits below
 IN_HAND = 2  # the place of the thing that the agent carries from its first action on, or 0
 THING_COUNT = 3
 DOOR_COUNT = 4
@@ -35,7 +35,9 @@ SLOTS = DOORS + MOST_DOORS
 
 ONE, BEFORE, AFTER = range(3)  # links
 JOINED = 4  # shift left by the side
-SIDE_DONE = 16  # of PROGRESS
+# Of PROGRESS: whether one side is done, whether the parts of the present side have been asked, and
+# whether a part was fulfilled by the last action (shift left by the part).
+SIDE_DONE, ASKED, MATCHED = 16, 32, 64
 
 ACTION, WHAT, WHAT_SET, WHERE, WHERE_SET = range(5)  # of a part
 GO_TO, PICK_UP, OPEN, PUT_NEXT = range(4)  # actions, in minigrid's order

@@ -17,7 +17,7 @@ MOST = 48  # things and doors together; minigrid's Open lists 18 things and 24 s
 
 
 def scratch_words(rows: int, columns: int) -> int:
-    """How much scratch rooms, their inventory and the queue of `reach.py` need."""
+    """How much scratch rooms and their inventory need."""
     return rooms.scratch_words(rows, columns) + 1 + MOST
 
 
@@ -99,6 +99,12 @@ def add_door(
     wall, color = rooms.add_door(worlds, tables, n, column, row, wall, color, locked)
     note(worlds, tables, n, rooms.door_place(worlds, tables, n, column, row, wall))
     return color
+
+
+@pure
+def draw_count(worlds: Worlds, n: int, least: int, spread: int) -> Any:
+    """How many things to put: `least` to `least + spread`; a spread of 0 draws nothing."""
+    return least + random.integers(worlds.rng, n, 0, spread + 1)
 
 
 @pure

@@ -1,57 +1,89 @@
 """Which things the agent could walk up to if every door were open and nothing were moved.
 
-Follows `check_objs_reachable` (minigrid/envs/babyai/core/roomgrid_level.py). Knows no missions.
+Follows `check_objs_reachable` (minigrid/envs/babyai/core/roomgrid_level.py). A row of the grid is a
+number with a bit for each of its inner cells; the agent's reach grows row by row, downwards and
+upwards in turn, until it is the same after a sweep. Knows no missions.
 """
 
 from typing import Any
 
 from s2lab.envs.grid import cells
-from s2lab.envs.grid.compiled import pure
+from s2lab.envs.grid.compiled import inlined, pure
 from s2lab.envs.grid.inventory import end
 from s2lab.envs.grid.placement import index
 from s2lab.envs.grid.worlds import Rules, Tables, Worlds
 
-_REACHED = 1 << 15  # marks a cell during the search; boxes hold nothing where this is called
+WIDEST = 34  # grids, whose inner columns are the bits of two words of scratch
+_WORDS = 4  # of a row: its free cells and those in reach
+
+
+def scratch_words(height: int) -> int:
+    """How much scratch the rows of a grid need."""
+    return _WORDS * height
+
+
+@inlined
+def _load(worlds: Worlds, n: int, at: int) -> Any:
+    return (worlds.scratch[n, at] & 0xFFFF) | (worlds.scratch[n, at + 1] & 0xFFFF) << 16
+
+
+@inlined
+def _store(worlds: Worlds, n: int, at: int, row: int) -> None:
+    worlds.scratch[n, at] = row & 0xFFFF
+    worlds.scratch[n, at + 1] = row >> 16 & 0xFFFF
 
 
 @pure
 def all_reachable(worlds: Worlds, rules: Rules, tables: Tables, n: int) -> Any:
     """Whether every thing and door is next to a cell that the agent can walk to.
 
-    The queue of cells lies in `scratch[n]` behind the inventory: width x height words.
+    The rows lie in `scratch[n]` behind the inventory; cell (x, y) is bit x - 1.
     """
-    queue = end(tables)
-    head, tail = queue, queue
-    start = index(rules, worlds.agent_x[n], worlds.agent_y[n])
-    worlds.cells[n, start] |= _REACHED
-    worlds.scratch[n, tail] = start
-    tail += 1
-    while head < tail:
-        here = worlds.scratch[n, head]
-        head += 1
-        for side in range(4):
-            step = rules.stride if side & 1 else 1
-            there = here - step if side & 2 else here + step
-            cell = cells.unpack(worlds.cells[n, there])
-            if cells.type_of(cell) == cells.WALL or cell & _REACHED:
-                continue
-            worlds.cells[n, there] = cell | _REACHED
-            if cells.type_of(cell) in (cells.EMPTY, cells.DOOR):
-                worlds.scratch[n, tail] = there
-                tail += 1
-    return _sweep(worlds, rules, n)
+    rows = end(tables)
+    last = rules.height - 1
+    for y in range(rules.height):
+        free = 0
+        for x in range(1, rules.width - 1):
+            kind = cells.type_of(cells.unpack(worlds.cells[n, index(rules, x, y)]))
+            if kind in (cells.EMPTY, cells.DOOR):
+                free |= 1 << (x - 1)
+        _store(worlds, n, rows + _WORDS * y, free)
+        _store(worlds, n, rows + _WORDS * y + 2, 0)
+    start = rows + _WORDS * worlds.agent_y[n] + 2
+    _store(worlds, n, start, 1 << (worlds.agent_x[n] - 1))
+    grown, down = True, True
+    while grown:
+        grown = False
+        above = 0
+        for i in range(1, last):
+            at = rows + _WORDS * (i if down else last - i)
+            free, before = _load(worlds, n, at), _load(worlds, n, at + 2)
+            reached = before | above & free
+            while True:
+                wider = (reached | reached << 1 | reached >> 1) & free | reached
+                if wider == reached:
+                    break
+                reached = wider
+            if reached != before:
+                grown = True
+                _store(worlds, n, at + 2, reached)
+            above = reached
+        if down:  # a sweep that finds nothing downwards may find something upwards
+            grown = True
+        down = not down
+    return _nothing_else(worlds, rules, n, rows)
 
 
 @pure
-def _sweep(worlds: Worlds, rules: Rules, n: int) -> Any:
-    """Take the marks away; whether everything but walls and empty cells had one."""
-    everything = True
+def _nothing_else(worlds: Worlds, rules: Rules, n: int, rows: int) -> Any:
+    """Whether everything but walls and empty cells is in reach or beside a cell in reach."""
+    before, here = 0, _load(worlds, n, rows + 2)
     for y in range(rules.height):
-        for x in range(rules.width):
-            place = index(rules, x, y)
-            cell = cells.unpack(worlds.cells[n, place])
-            if cell & _REACHED:
-                worlds.cells[n, place] = cell & ~_REACHED
-            elif cells.type_of(cell) not in (cells.EMPTY, cells.WALL):
-                everything = False
-    return everything
+        after = _load(worlds, n, rows + _WORDS * (y + 1) + 2) if y + 1 < rules.height else 0
+        near = here | here << 1 | here >> 1 | before | after
+        for x in range(1, rules.width - 1):
+            kind = cells.type_of(cells.unpack(worlds.cells[n, index(rules, x, y)]))
+            if kind > cells.WALL and near >> (x - 1) & 1 == 0:
+                return False
+        before, here = here, after
+    return True

@@ -259,9 +259,11 @@ def connect_all_but(worlds: Worlds, tables: Tables, n: int, excluded: int) -> An
     span = tables.params[ROOM_SIZE] - 1
     start = worlds.agent_y[n] // span * columns + worlds.agent_x[n] // span
     scratch = worlds.scratch
+    joined = True  # another door since the last look
     for _ in range(5001):
-        if _reachable(worlds, tables, n, start) == (1 << rows * columns) - 1:
+        if joined and _reachable(worlds, tables, n, start) == (1 << rows * columns) - 1:
             return True
+        joined = False
         column = random.integers(worlds.rng, n, 0, columns)
         row = random.integers(worlds.rng, n, 0, rows)
         wall = random.integers(worlds.rng, n, 0, 4)
@@ -273,4 +275,5 @@ def connect_all_but(worlds: Worlds, tables: Tables, n: int, excluded: int) -> An
             continue
         color = random_color_but(worlds, n, excluded)
         add_door(worlds, tables, n, column, row, wall, color, 0)
+        joined = True
     return False

@@ -13,9 +13,11 @@ from s2lab.envs.grid.compiled import inlined, pure
 from s2lab.envs.grid.instructions import (
     ACTION,
     AFTER,
+    ASKED,
     GO_TO,
     IN_HAND,
     JOINED,
+    MATCHED,
     ONE,
     OPEN,
     PICK_UP,
@@ -33,7 +35,7 @@ from s2lab.envs.grid.instructions import (
     places_of,
 )
 from s2lab.envs.grid.outcomes import FAILS, GOES_ON, SUCCEEDS
-from s2lab.envs.grid.physics import DROP, PICKUP, TOGGLE, front
+from s2lab.envs.grid.physics import DONE, DROP, PICKUP, TOGGLE, front
 from s2lab.envs.grid.worlds import Rules, Worlds
 
 
@@ -51,20 +53,50 @@ def take_in_hand(worlds: Worlds, n: int) -> None:
 
 
 @inlined
-def verify(worlds: Worlds, rules: Rules, n: int, action: int, carried: int) -> Any:
-    """The outcome of world `n` after `action`; `carried` is what the agent carried before it."""
+def verify(worlds: Worlds, rules: Rules, n: int, action: int, carried: int, declared: bool) -> Any:
+    """The outcome of world `n` after `action`; `carried` is what the agent carried before it.
+
+    With `declared`, a part is done when the agent says so (`done`) right after it has done it;
+    saying so at any other time fails a side of one part, and so does the word that ends the first
+    side a second side of one part, of which nothing can have been done yet: as in minigrid.
+    """
     if action == DROP:
         _look_around(worlds, rules, n, carried)
-    if worlds.step_count[n] == 1:
-        carried = EMPTY
     shape, progress = worlds.slots[n, SHAPE], worlds.slots[n, PROGRESS]
     side = 1 if shape & 3 == AFTER else 0
     if progress & SIDE_DONE:
-        return _verify_side(worlds, rules, n, 1 - side, action, carried)
-    outcome = _verify_side(worlds, rules, n, side, action, carried)
-    if outcome == SUCCEEDS and shape & 3 != ONE:
-        worlds.slots[n, PROGRESS] |= SIDE_DONE
-        outcome = _verify_side(worlds, rules, n, 1 - side, action, EMPTY)
+        side = 1 - side
+    says = declared and action == DONE
+    # The parts that are asked, one after another: this side's, then perhaps the other side's.
+    outcome, asking = GOES_ON, True
+    while asking:
+        held = carried if progress & ASKED else EMPTY
+        joined = shape & (JOINED << side) != 0
+        part = 2 * side
+        last = part + 1 if joined else part
+        while part <= last:
+            if progress >> part & 1 == 0:
+                outcome = _verify_part(worlds, rules, n, part, action, held)
+                if declared:
+                    done_before = progress & (MATCHED << part) != 0
+                    done_now = outcome == SUCCEEDS
+                    outcome = GOES_ON
+                    if says:
+                        outcome = SUCCEEDS if done_before else FAILS
+                    elif done_now != done_before:
+                        progress ^= MATCHED << part
+                if outcome == SUCCEEDS:
+                    progress |= 1 << part
+            part += 1
+        if not says:
+            progress |= ASKED
+        if joined:
+            outcome = SUCCEEDS if progress >> 2 * side & 3 == 3 else GOES_ON
+        asking = outcome == SUCCEEDS and shape & 3 != ONE and progress & SIDE_DONE == 0
+        if asking:
+            progress = (progress | SIDE_DONE) & ~ASKED
+            side = 1 - side
+    worlds.slots[n, PROGRESS] = progress
     return outcome
 
 
@@ -81,21 +113,7 @@ def _look_around(worlds: Worlds, rules: Rules, n: int, carried: int) -> None:
         worlds.slots[n, THINGS + number_of(carried)] = front(worlds, rules, n)
 
 
-@pure
-def _verify_side(worlds: Worlds, rules: Rules, n: int, side: int, action: int, carried: int) -> Any:
-    """One part, or two in any order, of which none is asked again once it is done."""
-    part = 2 * side
-    if worlds.slots[n, SHAPE] & (JOINED << side) == 0:
-        return _verify_part(worlds, rules, n, part, action, carried)
-    for one in range(part, part + 2):
-        if worlds.slots[n, PROGRESS] >> one & 1:
-            continue
-        if _verify_part(worlds, rules, n, one, action, carried) == SUCCEEDS:
-            worlds.slots[n, PROGRESS] |= 1 << one
-    return SUCCEEDS if worlds.slots[n, PROGRESS] >> part & 3 == 3 else GOES_ON
-
-
-@pure
+@inlined
 def _verify_part(worlds: Worlds, rules: Rules, n: int, part: int, action: int, carried: int) -> Any:
     slot = part_slot(part)
     kind = worlds.slots[n, slot + ACTION] & 3

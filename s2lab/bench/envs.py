@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from s2lab.bench import babyai
 from s2lab.bench.harness import Row, in_turns
 from s2lab.bench.jax_worlds import JAX_ENGINES
 
@@ -44,6 +45,7 @@ def bench(*, quick: bool = False) -> Iterator[Row]:
     yield from compare_threads("DoorKey-8x8", runs)
     yield memory("MultiRoom-N6")
     yield from first_uses(quick)
+    yield from babyai.bench(quick=quick)
 
 
 @contextmanager

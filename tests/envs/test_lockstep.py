@@ -12,10 +12,12 @@ from minigrid.envs import DynamicObstaclesEnv
 
 from s2lab.envs import make_vec
 from s2lab.envs.grid.levels import obstacles
-from s2lab.envs.registration import ELSEWHERE, WORLDS
+from s2lab.envs.registration import ELSEWHERE, SHIFTED, WORLDS
 
 MINIGRID_IDS = sorted(
-    world_id for world_id in gymnasium.registry if world_id.startswith("MiniGrid-")
+    world_id
+    for world_id in gymnasium.registry
+    if world_id.startswith("MiniGrid-") and world_id not in SHIFTED
 )
 
 IDS = [i for i in MINIGRID_IDS if not i.startswith(tuple(ELSEWHERE))]

@@ -36,9 +36,9 @@ from s2lab.envs.grid.reach import all_reachable
 from s2lab.envs.grid.rooms import ANY, COLUMNS, ROOM_SIZE, ROWS
 from s2lab.envs.grid.worlds import Rules, Tables, Worlds
 
-# Of params, after the rooms: how many random things, in how many quarters of the levels a room is
-# locked, the only action or ANY, and what else holds.
-COUNT, LOCKED_QUARTERS, ACTION, FLAGS = range(3, 7)
+# Of params, after the rooms: how many random things at least, how many more at most, in how many
+# quarters of the levels a room is locked, the only action or ANY, and what else holds.
+COUNT, SPREAD, LOCKED_QUARTERS, ACTION, FLAGS = range(3, 8)
 
 LOCATIONS, UNBLOCKING, IMPLICIT_UNLOCK, SINGLE = 1, 2, 4, 8  # flags
 
@@ -56,6 +56,7 @@ def layout(worlds: Worlds, rules: Rules, tables: Tables, n: int) -> None:
 @pure
 def _attempt(worlds: Worlds, rules: Rules, tables: Tables, n: int) -> Any:
     inventory.begin(worlds, rules, tables, n)
+    count = inventory.draw_count(worlds, n, tables.params[COUNT], tables.params[SPREAD])
     locked = -1
     quarter = np.int64(random.next_uint64(worlds.rng, n) >> np.uint64(62))
     if quarter < tables.params[LOCKED_QUARTERS]:
@@ -64,7 +65,7 @@ def _attempt(worlds: Worlds, rules: Rules, tables: Tables, n: int) -> Any:
             return False
     if not rooms.connect_all(worlds, tables, n):
         return False
-    count, flags = tables.params[COUNT], tables.params[FLAGS]
+    flags = tables.params[FLAGS]
     if not inventory.add_distractors(worlds, rules, tables, n, ANY, ANY, count, False):
         return False
     if not _enter(worlds, rules, tables, n, locked):
@@ -237,7 +238,7 @@ def _level(
         size,
         rows,
         columns,
-        (count, quarters, action, flags),
+        (count, 0, quarters, action, flags),
         sentence=parts * part + (4 if parts == 4 else 0),
         budgets=2 * walks if action == ANY else walks,
     )

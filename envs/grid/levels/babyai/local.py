@@ -24,7 +24,9 @@ from s2lab.envs.grid.reach import all_reachable
 from s2lab.envs.grid.rooms import ANY, place_agent_in_room
 from s2lab.envs.grid.worlds import Rules, Tables, Worlds
 
-THEME, COUNT = 3, 4  # of params, after the rooms: what is in the room, how many random things
+# Of params, after the rooms: what is in the room, how many random things at least, how many more at
+# most.
+THEME, COUNT, SPREAD = range(3, 6)
 
 RED_BALL, RED_BALL_GREY, RED_OR_BLUE_BALL, ONE_THING, THINGS, BALL_TO_TAKE = range(6)
 BY_LOOK, BY_LOOK_STRICT = 6, 7  # one of five unlike things, by type, colour or both
@@ -41,6 +43,7 @@ def layout(worlds: Worlds, rules: Rules, tables: Tables, n: int) -> None:
 def _attempt(worlds: Worlds, rules: Rules, tables: Tables, n: int) -> Any:
     inventory.begin(worlds, rules, tables, n)
     theme = tables.params[THEME]
+    count = inventory.draw_count(worlds, n, tables.params[COUNT], tables.params[SPREAD])
     if theme == BALL_TO_TAKE:
         if not inventory.add_object(worlds, rules, tables, n, 0, 0, BALL, ANY):
             return False
@@ -49,10 +52,10 @@ def _attempt(worlds: Worlds, rules: Rules, tables: Tables, n: int) -> Any:
         ask(worlds, rules, tables, n, PICK_UP, describe(BALL, ANY_COLOR, ANYWHERE))
         return True
     if theme in (BY_LOOK, BY_LOOK_STRICT):
-        return _attempt_by_look(worlds, rules, tables, n)
+        return _attempt_by_look(worlds, rules, tables, n, count)
     if not place_agent_in_room(worlds, rules, tables, n, 0, 0):
         return False
-    if not _scatter(worlds, rules, tables, n):
+    if not _scatter(worlds, rules, tables, n, count):
         return False
     target = describe(BALL, RED, ANYWHERE)
     if theme == RED_BALL_GREY:
@@ -71,8 +74,8 @@ def _attempt(worlds: Worlds, rules: Rules, tables: Tables, n: int) -> Any:
 
 
 @pure
-def _scatter(worlds: Worlds, rules: Rules, tables: Tables, n: int) -> Any:
-    theme, count = tables.params[THEME], tables.params[COUNT]
+def _scatter(worlds: Worlds, rules: Rules, tables: Tables, n: int, count: int) -> Any:
+    theme = tables.params[THEME]
     done = True
     if theme in (RED_BALL, RED_BALL_GREY):
         done = inventory.add_object(worlds, rules, tables, n, 0, 0, BALL, RED)
@@ -101,8 +104,7 @@ def _single_ball(worlds: Worlds, rules: Rules, tables: Tables, n: int) -> Any:
 
 
 @pure
-def _attempt_by_look(worlds: Worlds, rules: Rules, tables: Tables, n: int) -> Any:
-    count = tables.params[COUNT]
+def _attempt_by_look(worlds: Worlds, rules: Rules, tables: Tables, n: int, count: int) -> Any:
     if not inventory.add_distractors(worlds, rules, tables, n, 0, 0, count, True):
         return False
     if not place_agent_in_room(worlds, rules, tables, n, 0, 0):
@@ -120,7 +122,8 @@ def _attempt_by_look(worlds: Worlds, rules: Rules, tables: Tables, n: int) -> An
 
 
 def _room(room_size: int, theme: int, count: int = 0) -> Level:
-    return rooms_level(room_size, 1, 1, (theme, count), sentence=4 if theme == BALL_TO_TAKE else 5)
+    words = 4 if theme == BALL_TO_TAKE else 5
+    return rooms_level(room_size, 1, 1, (theme, count, 0), sentence=words)
 
 
 FAMILY = Family(

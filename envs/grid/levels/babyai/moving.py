@@ -19,7 +19,9 @@ from s2lab.envs.grid.levels.babyai.sizing import rooms_level
 from s2lab.envs.grid.reach import all_reachable
 from s2lab.envs.grid.worlds import Rules, Tables, Worlds
 
-THEME, COUNT = 3, 4  # of params, after the rooms: the task, how many things are in each room
+# Of params, after the rooms: the task, how many things are in each room at least, how many more at
+# most.
+THEME, COUNT, SPREAD = range(3, 6)
 
 IN_ONE_ROOM, ACROSS, ACROSS_IN_HAND, SWAP = range(4)
 
@@ -33,8 +35,9 @@ def layout(worlds: Worlds, rules: Rules, tables: Tables, n: int) -> None:
 
 @pure
 def _attempt(worlds: Worlds, rules: Rules, tables: Tables, n: int) -> Any:
-    theme, count = tables.params[THEME], tables.params[COUNT]
+    theme = tables.params[THEME]
     inventory.begin(worlds, rules, tables, n)
+    count = inventory.draw_count(worlds, n, tables.params[COUNT], tables.params[SPREAD])
     if not rooms.place_agent_in_room(worlds, rules, tables, n, 0, 0):
         return False
     if not inventory.add_distractors(worlds, rules, tables, n, 0, 0, count, True):
@@ -49,7 +52,7 @@ def _attempt(worlds: Worlds, rules: Rules, tables: Tables, n: int) -> Any:
         return False
     rooms.remove_wall(worlds, rules, tables, n, 0, 0, 0)
     if theme == SWAP:
-        return _ask_to_swap(worlds, rules, tables, n)
+        return _ask_to_swap(worlds, rules, tables, n, count)
     moved = random.integers(worlds.rng, n, 0, count)
     fixed = count + random.integers(worlds.rng, n, 0, count)
     if random.integers(worlds.rng, n, 0, 2) == 0:
@@ -76,9 +79,8 @@ def _draw_two(worlds: Worlds, n: int, count: int) -> Any:
 
 
 @pure
-def _ask_to_swap(worlds: Worlds, rules: Rules, tables: Tables, n: int) -> Any:
+def _ask_to_swap(worlds: Worlds, rules: Rules, tables: Tables, n: int, count: int) -> Any:
     """One thing from the left to the right, then another one from the right to the left."""
-    count = tables.params[COUNT]
     a, d = _draw_two(worlds, n, count)
     b, c = _draw_two(worlds, n, count)
     first, last = _look_of(worlds, tables, n, a), _look_of(worlds, tables, n, d)
@@ -95,10 +97,10 @@ def _ask_to_swap(worlds: Worlds, rules: Rules, tables: Tables, n: int) -> Any:
 
 def _level(room_size: int, theme: int, count: int) -> Level:
     if theme == IN_ONE_ROOM:
-        return rooms_level(room_size, 1, 1, (theme, count), sentence=9, walks=2)
+        return rooms_level(room_size, 1, 1, (theme, count, 0), sentence=9, walks=2)
     limit = (16 if theme == SWAP else 8) * room_size**2
     sentence = 20 if theme == SWAP else 9
-    return rooms_level(room_size, 1, 2, (theme, count), sentence=sentence, max_steps=limit)
+    return rooms_level(room_size, 1, 2, (theme, count, 0), sentence=sentence, max_steps=limit)
 
 
 FAMILY = Family(

@@ -1,7 +1,9 @@
 """What every BabyAI level has in common: equal rooms, instructions, and a limit per walk."""
 
-from s2lab.envs.grid import inventory, rooms
-from s2lab.envs.grid.endings import INSTRUCTED
+from dataclasses import replace
+
+from s2lab.envs.grid import inventory, reach, rooms
+from s2lab.envs.grid.endings import DECLARED, INSTRUCTED
 from s2lab.envs.grid.instructions import SLOTS
 from s2lab.envs.grid.level import Level
 
@@ -24,6 +26,7 @@ def rooms_level(
     (`RoomGridLevel.reset` in minigrid/envs/babyai/core/roomgrid_level.py).
     """
     width, height = rooms.grid_side(room_size, columns), rooms.grid_side(room_size, rows)
+    assert width <= reach.WIDEST, "wider than `reach.py` can search"
     return Level(
         width=width,
         height=height,
@@ -33,5 +36,30 @@ def rooms_level(
         budgets=budgets,
         sentence=sentence,
         slots=SLOTS,
-        scratch=inventory.scratch_words(rows, columns) + width * height,
+        scratch=inventory.scratch_words(rows, columns) + reach.scratch_words(height),
     )
+
+
+def resized(level: Level, room_size: int, rows: int, columns: int) -> Level:
+    """A level of `rooms_level` with other rooms; the limit grows with the number of places."""
+    old_size, old_rows, old_columns, *params = level.params
+    return rooms_level(
+        room_size,
+        rows,
+        columns,
+        tuple(params),
+        sentence=level.sentence,
+        walks=level.max_steps // (old_size**2 * old_rows * old_columns),
+        budgets=level.budgets,
+    )
+
+
+def declared(level: Level) -> Level:
+    """The level where a part of the mission counts once the agent says `done`.
+
+    Raises:
+        ValueError: it is no level of BabyAI's.
+    """
+    if level.ending != INSTRUCTED:
+        raise ValueError("done_actions is an option of BabyAI's worlds; leave it out")
+    return replace(level, ending=DECLARED)
