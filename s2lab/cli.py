@@ -21,6 +21,8 @@ from s2lab.commands import (  # noqa: F401  # importing registers them
     bench,
     causal,
     demo,
+    demos,
+    imitation,
     play,
     results,
     tracking,

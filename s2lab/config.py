@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
+from s2lab.agents.cloning_config import CloningConfig
 from s2lab.agents.encoders.config import EncoderConfig
 from s2lab.agents.ppo_config import PPOConfig
 from s2lab.errors import UserError, unknown
@@ -78,11 +79,47 @@ class TrainConfig(RunConfig):
     """Options of the core, such as hidden_size."""
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     """How observations are read."""
+    start: str = ""
+    """Run folder whose weights to begin with; empty for the seed's own initial weights."""
 
     @property
     def label(self) -> str:
         """The core's name."""
         return self.agent
+
+
+@dataclass(frozen=True)
+class ImitateConfig(TrainConfig):
+    """A run of behaviour cloning; `steps` counts demonstrated steps, each as often as it is read,
+    and `ppo` means nothing."""
+
+    demos: str = ""
+    """Folder of demonstrations (s2lab demos)."""
+    demo_episodes: int = 0
+    """How many of its episodes to learn from, the first ones; 0 for all."""
+    cloning: CloningConfig = field(default_factory=CloningConfig)
+    """Settings of behaviour cloning."""
+    validate_every: int = 50_000
+    """Demonstrated steps between two validations."""
+    validation_episodes: int = 500
+    """Episodes of a validation, greedy, in worlds that neither training nor evaluation uses."""
+    patience: int = 10
+    """Validations without a better one after which to stop."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("validate_every", "validation_episodes", "patience"):
+            if not 0 < getattr(self, name) <= 10**9:
+                raise UserError(
+                    f"{name} must be between 1 and 1_000_000_000, got {getattr(self, name)}"
+                )
+        if self.demo_episodes < 0:
+            raise UserError(f"demo_episodes must not be negative, got {self.demo_episodes}")
+
+    @property
+    def label(self) -> str:
+        """Such as lstm-imitation."""
+        return f"{self.agent}-imitation"
 
 
 @dataclass(frozen=True)
@@ -107,6 +144,7 @@ class BaselineConfig(RunConfig):
 KINDS: dict[str, type[TrainConfig] | type[BaselineConfig]] = {
     "train": TrainConfig,
     "baseline": BaselineConfig,
+    "imitate": ImitateConfig,
 }
 
 
@@ -119,7 +157,7 @@ def read_config(run: RunFolder) -> TrainConfig | BaselineConfig:
     path = run.path / "config.yaml"
     kind = str(run.summary.get("kind"))
     if kind not in KINDS:
-        raise UserError(f"{run.path} is a run of kind {kind!r}; expected train or baseline")
+        raise UserError(f"{run.path} is a run of kind {kind!r}; expected {', '.join(KINDS)}")
     settings = run.config
     known = {entry.name for entry in fields(KINDS[kind])}
     for name in settings:
@@ -127,8 +165,10 @@ def read_config(run: RunFolder) -> TrainConfig | BaselineConfig:
             raise UserError(f"{path}: unknown field {name!r}; a newer s2lab may have written it")
     try:
         settings["ppo"] = PPOConfig(**settings.get("ppo", {}))
-        if kind == "train":
+        if kind != "baseline":
             settings["encoder"] = EncoderConfig(**settings.get("encoder", {}))
+        if kind == "imitate":
+            settings["cloning"] = CloningConfig(**settings.get("cloning", {}))
         settings["imports"] = tuple(settings.get("imports", ()))
         return KINDS[kind](**settings)
     except (TypeError, ValueError) as error:
@@ -186,6 +226,24 @@ def ppo_config(preset: str, overrides: Mapping[str, str]) -> PPOConfig:
         return PPOConfig(**settings)
     except ValueError as error:
         raise UserError(f"PPO setting {error}") from None
+
+
+def cloning_config(overrides: Mapping[str, str]) -> CloningConfig:
+    """Behaviour cloning's defaults with `name=value` overrides.
+
+    Raises:
+        UserError: an unknown field, or a value that will not do.
+    """
+    known = {entry.name: entry for entry in fields(CloningConfig)}
+    settings: dict[str, Any] = {}
+    for name, text in overrides.items():
+        if name not in known:
+            raise unknown("cloning setting", name, known, "s2lab imitate --help")
+        settings[name] = _parse(name, text, known[name].type)
+    try:
+        return CloningConfig(**settings)
+    except ValueError as error:
+        raise UserError(f"cloning setting {error}") from None
 
 
 def encoder_config(overrides: Mapping[str, str]) -> EncoderConfig:

@@ -113,11 +113,11 @@ def evaluate(policy: Policy, worlds: VectorEnv[Any, Any, Any], seeds: Sequence[i
     return result
 
 
-def evaluation_worlds(env_id: str, episodes: int) -> VectorEnv[Any, Any, Any]:
+def evaluation_worlds(env_id: str, episodes: int, slots: int = SLOTS) -> VectorEnv[Any, Any, Any]:
     """Worlds for `evaluate`, as many as pay off."""
     from s2lab.envs.choose import vector_worlds
 
-    return vector_worlds(env_id, min(SLOTS, episodes), AutoresetMode.DISABLED)
+    return vector_worlds(env_id, min(slots, episodes), AutoresetMode.DISABLED)
 
 
 def evaluate_run(

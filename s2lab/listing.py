@@ -34,6 +34,10 @@ def names_of(what: str, imports: Sequence[str] = ()) -> dict[str, str]:
             }
         case "ppo":
             return {entry.name: f"default {entry.default}" for entry in fields(PPOConfig)}
+        case "shifts":
+            from s2lab.envs.shifts import SHIFTS
+
+            return {name: shift.summary for name, shift in SHIFTS.items()}
         case "reproductions":
             from s2lab.reproduce import REPRODUCTIONS
 

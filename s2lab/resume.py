@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from s2lab.config import TrackMode, TrainConfig, read_config
+from s2lab.config import ImitateConfig, TrackMode, TrainConfig, read_config
 from s2lab.errors import UserError
 from s2lab.run_folder import RunFolder
 from s2lab.session import Outcome
@@ -20,6 +20,10 @@ def resume_run(path: Path, *, track: TrackMode = "off", quiet: bool = False) -> 
             f"{path} is finished; train it again with more --steps, or s2lab eval {path}"
         )
     config = read_config(run)
+    if isinstance(config, ImitateConfig):
+        from s2lab.imitation import run_imitation
+
+        return run_imitation(run, config, track=track, quiet=quiet)
     if isinstance(config, TrainConfig):
         from s2lab.training import run_training
 

@@ -154,11 +154,13 @@ class Session:
         parts = {**parts, "progress": progress}
         checkpoint.save(self.run.checkpoints, self.step, parts, best=best)
 
-    def finish(self, parts: Mapping[str, Any]) -> Outcome:
-        """The last checkpoint; finished when the budget is spent, otherwise interrupted."""
+    def finish(self, parts: Mapping[str, Any], done: bool | None = None) -> Outcome:
+        """The last checkpoint; finished when `done`, or by default when the budget is spent,
+        otherwise interrupted."""
         self.log({}, always=True)
         self.save(parts, always=True)
-        done = self.step >= self.config.steps
+        if done is None:
+            done = self.step >= self.config.steps
         self._status = "finished" if done else "interrupted"
         return Outcome(self.run.path, self._status, self.step)
 

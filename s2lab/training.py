@@ -12,6 +12,7 @@ from s2lab.errors import UserError, unknown
 from s2lab.process import tune_process
 from s2lab.run_folder import RunFolder
 from s2lab.session import Outcome, Session, check_device, last_checkpoint
+from s2lab.warm_start import load_weights
 
 if TYPE_CHECKING:
     import gymnasium as gym
@@ -35,7 +36,9 @@ def create_run(config: TrainConfig, runs: Path = Path("runs")) -> RunFolder:
         raise unknown("agent", config.agent, CORES, "s2lab list agents")
     check_device(config.device)
     check_environment(config.env, config.imports)
-    build_model(config)
+    model = build_model(config)
+    if config.start:
+        load_weights(model, Path(config.start))
     return RunFolder.create(
         runs,
         env_id=config.env,
@@ -71,6 +74,8 @@ def run_training(
     tune_process()
     saved = last_checkpoint(run)
     model = build_model(config)
+    if config.start and not saved:
+        load_weights(model, Path(config.start))
     worlds = vector_worlds(config.env, config.ppo.num_envs)
     with Session(run, config, track=track, quiet=quiet, saved=saved) as session:
         learner = PPO(

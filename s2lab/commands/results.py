@@ -15,7 +15,16 @@ Imports = Annotated[UseAppendAction[tuple[str, ...]], arg(name="import")]
 @command("list")
 def list_names(
     what: Positional[
-        Literal["envs", "agents", "baselines", "discoverers", "presets", "ppo", "reproductions"]
+        Literal[
+            "envs",
+            "agents",
+            "baselines",
+            "discoverers",
+            "presets",
+            "ppo",
+            "reproductions",
+            "shifts",
+        ]
     ],
     /,
     *,
@@ -48,6 +57,7 @@ def evaluate(
     episodes: int = 1000,
     checkpoint: str = "latest",
     greedy: bool = False,
+    shift: str | None = None,
     json: Json = False,
 ) -> None:
     """Play unseen episodes, one per seed, and write eval.json.
@@ -57,20 +67,37 @@ def evaluate(
         episodes: how many unseen seeds
         checkpoint: latest, best or step_<9 digits>
         greedy: take the most likely action in place of a draw
+        shift: play both sides of a named shift of the run's world (s2lab list shifts) and write
+            eval-SHIFT.json
         json: print the result as JSON
     """
-    from s2lab.config import read_config
+    from s2lab.breakdown import by_kind, evaluate_shift, missions_of, table_of
+    from s2lab.config import ImitateConfig, read_config
     from s2lab.evaluate import evaluate_run
     from s2lab.run_folder import RunFolder
     from s2lab.starts import compare_starts
 
     mode: Literal["sampled", "greedy"] = "greedy" if greedy else "sampled"
+    if shift is not None:
+        sides = evaluate_shift(run, shift, episodes=episodes, which=checkpoint, mode=mode)
+        if json:
+            print_json({split: result.summary() for split, result in sides.items()})
+            return
+        for split, result in sides.items():
+            print(f"{split:5}  {result.in_words()}")
+        return
     result = evaluate_run(run, episodes=episodes, which=checkpoint, mode=mode)
+    config = read_config(RunFolder.open(run))
+    kinds = by_kind(result, missions_of(config.env, result.seeds))
     if json:
-        print_json(result.summary())
+        rates = {kind.name: [kind.success_rate, kind.episodes] for kind in kinds}
+        print_json(result.summary() | ({"kinds": rates} if rates else {}))
         return
     print(result.in_words())
-    config = read_config(RunFolder.open(run))
+    if kinds:
+        print(table_of(kinds))
+    if isinstance(config, ImitateConfig):
+        return
     found = compare_starts(config, list(result.seeds), float(result.lengths.mean()))
     if found is not None and found.distinct < len(result.seeds):
         print(

@@ -86,6 +86,7 @@ def train(
     agent: str = "lstm",
     core: tuple[str, ...] = (),
     encoder: tuple[str, ...] = (),
+    start: Annotated[Path | None, arg(name="from")] = None,
 ) -> int:
     """Train an agent with recurrent PPO; several seeds run side by side.
 
@@ -96,15 +97,15 @@ def train(
         core: options of the core, as name=value, such as hidden_size=64
         encoder: settings of the encoder, as name=value: grid=table, convolutions or film,
             cell_size, channels, mission_size, feature_size
+        start: run folder whose network, weights included, to begin with, such as one of imitate
     """
     from s2lab.training import create_run
+    from s2lab.warm_start import network_of
 
-    chosen = {name: parse_value(text) for name, text in assignments("--core", core).items()}
-    reader = encoder_config(assignments("--encoder", encoder))
-    configs = [
-        TrainConfig(**fields, agent=agent, core=chosen, encoder=reader)
-        for fields in options.settings(env)
-    ]
+    network = chosen_network(agent, core, encoder)
+    if start is not None:
+        network = network_of(start) | {"start": str(start)}
+    configs = [TrainConfig(**fields, **network) for fields in options.settings(env)]
     return work_on([create_run(config, options.runs) for config in configs], options)
 
 
@@ -154,6 +155,13 @@ def resume(run: Positional[Path], /, *, track: TrackMode = "offline", quiet: boo
 
     outcome = resume_run(run, track=track, quiet=quiet)
     return report_outcomes([outcome], quiet=quiet)
+
+
+def chosen_network(agent: str, core: tuple[str, ...], encoder: tuple[str, ...]) -> dict[str, Any]:
+    """Words of the command line as fields of `TrainConfig`."""
+    chosen = {name: parse_value(text) for name, text in assignments("--core", core).items()}
+    reader = encoder_config(assignments("--encoder", encoder))
+    return {"agent": agent, "core": chosen, "encoder": reader}
 
 
 def work_on(folders: "Sequence[RunFolder]", options: RunOptions) -> int:

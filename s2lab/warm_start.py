@@ -1,0 +1,33 @@
+"""Weights of an earlier run to begin a new one with. Knows no learning."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from s2lab import checkpoint
+from s2lab.config import TrainConfig, read_config
+from s2lab.errors import UserError
+from s2lab.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from s2lab.agents.actor_critic import ActorCritic
+
+
+def network_of(path: Path) -> dict[str, Any]:
+    """Agent, core and encoder of a run, as fields of `TrainConfig`.
+
+    Raises:
+        UserError: it is no run of an agent of ours.
+    """
+    config = read_config(RunFolder.open(path))
+    if not isinstance(config, TrainConfig):
+        raise UserError(f"{path} is a run of {config.label}; --from takes runs of our own agents")
+    return {"agent": config.agent, "core": config.core, "encoder": config.encoder}
+
+
+def load_weights(model: "ActorCritic", path: Path) -> None:
+    """Give a network the weights of a run's latest checkpoint.
+
+    Raises:
+        UserError: no good checkpoint, or weights that do not fit the world's observations.
+    """
+    checkpoint.restore(checkpoint.load(RunFolder.open(path).checkpoints), {"model": model})
