@@ -29,7 +29,7 @@ PUBLISHED = {
     "rims": (0.0007, 0.0009, 0.0014, 0.0045, 0.0555, 0.1958, 0.8904),
     "scoff": (0.0005, 0.0007, 0.0013, 0.0030, 0.0191, 0.0379, 0.0539),
 }
-EQUAL_S = 10.0
+EQUAL_S = 60.0
 SIZES = {"module_count": 6, "module_size": 16, "active_count": 4, "key_size": 16, "head_size": 8}
 
 
@@ -48,7 +48,7 @@ def settings(quick: bool) -> "Callable[..., SequenceConfig]":
     from s2lab.agents.sequence_model import SequenceConfig
 
     def make(core: str, options: Mapping[str, Any] | None = None, **more: Any) -> SequenceConfig:
-        own = {"updates": 300 if quick else 1200, "lr": 5e-3, "validate_every": 100}
+        own = {"updates": 400 if quick else 8000, "lr": 5e-3, "validate_every": 100}
         return SequenceConfig(core, options or {}, **(own | more))
 
     return make
@@ -95,7 +95,7 @@ def table_for(quick: bool) -> Table:
         ablations={} if quick else ablations(),
         batches=batch,
         validation=validation,
-        measure=lambda model: measure(model, 200 if quick else 2000),
+        measure=lambda model: measure(model, 200 if quick else 10_000),
         shift=columns,
         published={label: dict(zip(columns, row, strict=True)) for label, row in PUBLISHED.items()},
         constants={"predicting the mean": {f"{n} addends": n / 12 for n in ADDENDS}},
