@@ -21,6 +21,7 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLoca
 
 F = TypeVar("F", bound=Callable[..., Any])
 _CONFIG: Any = numba.config
+INTERPRETED = bool(_CONFIG.DISABLE_JIT)  # kernels are Python functions: for debugging, and CUDA's
 ENGINE = Path(__file__).parent
 
 # Whether a function is inlined is always said: unsaid, numba takes it from whichever caller happens
@@ -44,7 +45,7 @@ def kernel(name: str) -> Callable[[F], F]:
 
     def compile_kernel(function: F) -> F:
         dispatcher = njit(nogil=True, forceinline=False, **_FLAGS)(function)
-        if not _CONFIG.DISABLE_JIT:
+        if not INTERPRETED:
             function.__kernel_name__ = name  # type: ignore[attr-defined]  # read by the locator
             dispatcher._cache = _EngineCache(function)  # type: ignore[no-untyped-call]
         return cast(F, dispatcher)
@@ -52,9 +53,12 @@ def kernel(name: str) -> Callable[[F], F]:
     return compile_kernel
 
 
-def call_compiled(dispatcher: Any, name: str, *arguments: Any) -> None:
-    """Call a kernel once, so that it is ready; say so on stderr when that takes a compilation."""
-    if not _CONFIG.DISABLE_JIT and not dispatcher.signatures:
+def load(dispatcher: Any, name: str, signature: Any) -> int:
+    """Make a kernel ready for a signature; its address, to be called with C's convention.
+
+    Says so on stderr when that takes a compilation.
+    """
+    if signature.args not in dispatcher.overloads:
         folder = cache_folder()
         if not any(folder.glob(f"{name}-*.nbi")):
             print(
@@ -63,7 +67,9 @@ def call_compiled(dispatcher: Any, name: str, *arguments: Any) -> None:
                 file=sys.stderr,
                 flush=True,
             )
-    dispatcher(*arguments)
+        dispatcher.compile(signature)
+    code = dispatcher.overloads[signature.args]
+    return int(code.library.get_pointer_to_function(code.fndesc.llvm_cfunc_wrapper_name))
 
 
 def user_cache_folder() -> Path:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from s2lab.envs import vocabulary
-from s2lab.envs.grid import kernels, missions, random
-from s2lab.envs.grid.compiled import call_compiled
+from s2lab.envs.grid import entries, kernels, missions, random
+from s2lab.envs.grid.compiled import INTERPRETED
 from s2lab.envs.grid.level import Family, Level
 from s2lab.envs.grid.shards import Shards
 from s2lab.envs.grid.worlds import (
@@ -61,18 +61,14 @@ class GridBatch:
             count, self.rules, slots=level.slots, words=words, scratch=level.scratch
         )
         self.outputs = make_outputs(count, self.rules, words)
-        self.shards = Shards(count, threads)
-        self._layout: Any = kernels.layout_range(family.name, family.layout)
-        self._compile(family.name)
+        self.actions = np.zeros(count, np.int64)
+        self._layout: Any = kernels.layout_range(family.layout)
+        if not INTERPRETED:
+            state = (self.worlds, self.rules, self.tables, self.outputs, self.actions)
+            self._held = entries.hold(state)
+            self._kernels = entries.addresses(family)
+            self.shards = Shards(count, threads, self._held.ctypes.data)
         self.seed([None] * count)
-
-    def _compile(self, name: str) -> None:
-        """Make every kernel ready, on no worlds at all."""
-        actions = np.zeros(self.count, np.int64)
-        state = (self.worlds, self.rules, self.tables)
-        call_compiled(kernels.step_range, "step", *state, self.outputs, actions, self.mode, 0, 0)
-        call_compiled(kernels.observe_range, "observe", *state[:2], self.outputs, self.mode, 0, 0)
-        call_compiled(self._layout, f"layout_{name}", *state, self.outputs.fresh, 0, 0)
 
     def seed(self, seeds: Sequence[int | None]) -> None:
         """Seed world i with `seeds[i]`; None takes entropy from the machine."""
@@ -88,21 +84,26 @@ class GridBatch:
         self.outputs.fresh[:] = True if mask is None else mask
         for array in (self.outputs.ended, self.outputs.terminated, self.outputs.truncated):
             array[self.outputs.fresh] = False
-        self.shards.run(lambda start, stop: self._begin(kernels.NEXT_STEP, start, stop))
+        self._work(kernels.NEXT_STEP, begin=True)
 
     def step(self, actions: Array) -> None:
         """Do int64 [N] actions; episodes that ended begin anew as the mode says."""
+        self.actions[:] = actions
+        self._work(self.mode)
 
-        def work(start: int, stop: int) -> None:
-            state = (self.worlds, self.rules, self.tables, self.outputs)
-            if kernels.step_range(*state, actions, self.mode, start, stop):
-                self._begin(self.mode, start, stop)
+    def _work(self, mode: int, begin: bool = False) -> None:
+        if INTERPRETED:
+            self._interpret(mode, begin)
+        else:
+            step, lay_out, observe = self._kernels
+            self.shards.run((0 if begin else step, lay_out, observe), mode)
 
-        self.shards.run(work)
-
-    def _begin(self, mode: int, start: int, stop: int) -> None:
-        self._layout(self.worlds, self.rules, self.tables, self.outputs.fresh, start, stop)
-        kernels.observe_range(self.worlds, self.rules, self.outputs, mode, start, stop)
+    def _interpret(self, mode: int, begin: bool) -> None:
+        state = (self.worlds, self.rules, self.tables, self.outputs)
+        span = (0, self.count)
+        if begin or kernels.step_range(*state, self.actions, mode, *span):
+            self._layout(*state[:3], self.outputs.fresh, *span)
+            kernels.observe_range(*state[:2], self.outputs, mode, *span)
 
     def state_dict(self) -> dict[str, dict[str, Array]]:
         """Everything that the next step depends on, and the newest observation."""
@@ -133,4 +134,5 @@ class GridBatch:
 
     def close(self) -> None:
         """Let the helper threads go."""
-        self.shards.close()
+        if not INTERPRETED:
+            self.shards.close()

@@ -20,7 +20,7 @@ def fused_step(family: Family) -> Callable[..., None]:
     Its arguments are those of `kernels.step_range`, without the range.
     """
     step_range, observe_range = kernels.step_range, kernels.observe_range
-    lay_out = kernels.layout_range(family.name, family.layout)
+    lay_out = kernels.layout_range(family.layout)
 
     def step(
         worlds: Worlds,

@@ -10,7 +10,7 @@ from typing import Any
 
 from s2lab.envs.grid import events
 from s2lab.envs.grid.cells import DOOR, GOAL, KEY, type_of, unpack
-from s2lab.envs.grid.compiled import inlined, kernel
+from s2lab.envs.grid.compiled import inlined, pure
 from s2lab.envs.grid.endings import judge, prepare
 from s2lab.envs.grid.outcomes import GOES_ON, PUNISHED, SUCCEEDS
 from s2lab.envs.grid.physics import act, front
@@ -66,7 +66,7 @@ def keep_final(worlds: Worlds, outputs: Outputs, n: int) -> None:
         outputs.final_tokens[n, i] = worlds.tokens[n, i]
 
 
-@kernel("step")
+@pure
 def step_range(
     worlds: Worlds,
     rules: Rules,
@@ -98,7 +98,7 @@ def step_range(
     return count
 
 
-@kernel("observe")
+@pure
 def observe_range(
     worlds: Worlds, rules: Rules, outputs: Outputs, mode: int, start: int, stop: int
 ) -> None:
@@ -112,10 +112,10 @@ def observe_range(
 
 
 @cache
-def layout_range(name: str, layout: Callable[..., Any]) -> Callable[..., None]:
-    """The kernel of a family: lay out the fresh worlds of a range."""
+def layout_range(layout: Callable[..., Any]) -> Callable[..., None]:
+    """The loop of a family: lay out the fresh worlds of a range."""
 
-    @kernel(f"layout_{name}")
+    @pure
     def lay_out(
         worlds: Worlds, rules: Rules, tables: Tables, fresh: Array, start: int, stop: int
     ) -> None:

@@ -1,127 +1,206 @@
-"""Work shared between threads that wait without spinning. Knows no worlds."""
+"""A job on N items, shared between threads of compiled code that sleep in between.
 
+Nobody owns an item. Chunks are taken as they come, the caller's from the front and its helpers'
+from the back: where a helper comes late, the caller has done its part, and it waits only for chunks
+that have been begun. Helpers need no lock of Python's, and nobody spins. Knows no worlds.
+
+What threads share is one block of words at an address `at`; the names below are offsets in bytes.
+"""
+
+import sys
 import threading
-from collections.abc import Callable, Iterator
-from itertools import pairwise
-from queue import SimpleQueue
+import weakref
+from collections.abc import Callable
 from time import perf_counter
+from typing import Any
 
-Range = tuple[int, int]
-Work = Callable[[int, int], None]
+import numpy as np
 
-# Fewer items than this take no longer than waking a thread does.
-SMALLEST_SHARD = 256
-SHARDS_PER_THREAD = 4
+from s2lab.envs.grid import intrinsics as own
+from s2lab.envs.grid.compiled import inlined, kernel
+from s2lab.envs.grid.preference import Preference
+from s2lab.envs.grid.worlds import Array
 
-# How long each way of working is tried, and how long the better one is kept, in seconds of work.
-TRIAL_S = 0.05
-SETTLED_S = 1.0
+CHUNK = 32  # items; so many take about as long as waking a thread does
+LEFT = 2  # chunks that helpers leave to the caller
+
+CURSOR = 0  # chunks taken: from the front in the upper half of the word, from the back in the lower
+PENDING = 64  # chunks that are not done, and one more until the caller has no chunk left to take
+FIRST, SECOND, THIRD, STATE, MODE = 128, 136, 144, 152, 160  # the job: see `_perform`
+COUNT, CHUNKS, CLOSED = 192, 200, 208
+STARTED, FINISHED = 256, 448  # bells
+SIZE = 640
+
+# A bell is a count of its rings, a mutex and a condition, each with room for any system's.
+MUTEX, CONDITION = 64, 128
 
 
-class Preference:
-    """Whether to work with helpers, measured again and again.
+@inlined
+def _ring(bell: int) -> None:
+    """Wake whoever sleeps by a bell."""
+    own.lock(bell + MUTEX)
+    own.write(bell, own.read(bell) + 1)
+    own.unlock(bell + MUTEX)
+    own.wake_all(bell + CONDITION)
 
-    On a machine that has no core to spare, waking helpers and waiting for them costs more than they
-    do. Both ways are tried in turn, and the faster one is kept for a while.
+
+@inlined
+def _sleep(bell: int, heard: int) -> int:
+    """Sleep until a bell has rung since `heard`; its rings so far."""
+    own.lock(bell + MUTEX)
+    while own.read(bell) == heard:
+        own.wait(bell + CONDITION, bell + MUTEX)
+    heard = own.read(bell)
+    own.unlock(bell + MUTEX)
+    return heard
+
+
+@inlined
+def _perform(at: int, start: int, stop: int) -> None:
+    """The job on a range: the first kernel says whether the others have anything to do there."""
+    first, state, mode = own.read(at + FIRST), own.read(at + STATE), own.read(at + MODE)
+    if first == 0 or own.call(first, state, mode, start, stop):
+        own.call(own.read(at + SECOND), state, mode, start, stop)
+        own.call(own.read(at + THIRD), state, mode, start, stop)
+
+
+@inlined
+def _perform_chunk(at: int, chunk: int) -> Any:
+    """The job on a chunk; what was pending before it was done."""
+    stop = min((chunk + 1) * CHUNK, own.read(at + COUNT))
+    _perform(at, chunk * CHUNK, stop)
+    return own.fetch_add(at + PENDING, -1)
+
+
+@inlined
+def _helper_chunk(at: int) -> int:
+    """The last chunk that nobody has taken, -1 for none; the first ones are left to the caller.
+
+    So the caller, who must not go before all is done, is the last to finish, and need not sleep.
     """
-
-    def __init__(self) -> None:
-        self.helped = False
-        self._settled = False
-        self._runs, self._busy_s = 0, 0.0
-        self._runs_per_s = {False: 0.0, True: 0.0}  # without and with helpers
-
-    def record(self, elapsed_s: float) -> None:
-        """Take note of how long a run took; `helped` may have changed for the next one."""
-        self._runs += 1
-        self._busy_s += elapsed_s
-        if self._busy_s < (SETTLED_S if self._settled else TRIAL_S):
-            return
-        self._runs_per_s[self.helped] = self._runs / self._busy_s
-        self._runs, self._busy_s = 0, 0.0
-        if self._settled:
-            self._settled, self.helped = False, False
-        elif not self.helped:
-            self.helped = True
-        else:
-            self._settled = True
-            self.helped = self._runs_per_s[True] > self._runs_per_s[False]
+    chunks, cursor = own.read(at + CHUNKS), own.read(at + CURSOR)
+    if (cursor >> 32) + (cursor & 0xFFFFFFFF) >= chunks - LEFT:
+        return -1
+    cursor = own.fetch_add(at + CURSOR, 1)
+    back = cursor & 0xFFFFFFFF
+    return chunks - 1 - back if (cursor >> 32) + back < chunks else -1
 
 
-class _Job:
-    """One call of `Shards.run`: the ranges that nobody has taken yet, and what became of others."""
+@inlined
+def _caller_chunk(at: int) -> int:
+    """The first chunk that nobody has taken, -1 for none."""
+    cursor = own.fetch_add(at + CURSOR, 1 << 32)
+    front = cursor >> 32
+    return front if front + (cursor & 0xFFFFFFFF) < own.read(at + CHUNKS) else -1
 
-    def __init__(self, work: Work, ranges: list[Range]) -> None:
-        self._work = work
-        self._left: Iterator[Range] = iter(ranges)
-        self.outcomes: SimpleQueue[Exception | None] = SimpleQueue()  # one per range
 
-    def help(self) -> None:
-        """Take ranges until none is left."""
-        for start, stop in self._left:  # a list's iterator hands out each range once
-            try:
-                self._work(start, stop)
-            except Exception as error:
-                self.outcomes.put(error)
-            else:
-                self.outcomes.put(None)
+@kernel("prepare_bells")
+def _prepare_bells(at: int) -> None:
+    for bell in (at + STARTED, at + FINISHED):
+        own.mutex_init(bell + MUTEX, 0)
+        own.condition_init(bell + CONDITION, 0)
+
+
+@kernel("help")
+def _help(block: Array, at: int) -> None:
+    """A helper's life; `block` is what lies at the address, and stays while it is needed."""
+    heard = 0
+    while own.read(at + CLOSED) == 0:
+        heard = _sleep(at + STARTED, heard)
+        chunk = _helper_chunk(at)
+        while chunk >= 0:
+            if _perform_chunk(at, chunk) == 1:
+                _ring(at + FINISHED)
+            chunk = _helper_chunk(at)
+
+
+@kernel("work_alone")
+def _work_alone(at: int) -> None:
+    _perform(at, 0, own.read(at + COUNT))
+
+
+@kernel("work_helped")
+def _work_helped(at: int) -> None:
+    heard = own.read(at + FINISHED)
+    chunks = own.read(at + CHUNKS)
+    own.write(at + PENDING, chunks + 1)
+    own.write(at + CURSOR, 0)
+    _ring(at + STARTED)
+    chunk = _caller_chunk(at)
+    while chunk >= 0:
+        _perform_chunk(at, chunk)
+        chunk = _caller_chunk(at)
+    if own.fetch_add(at + PENDING, -1) > 1:
+        _sleep(at + FINISHED, heard)
+
+
+@kernel("let_go")
+def _close(block: Array, at: int) -> None:
+    own.write(at + CLOSED, 1)
+    _ring(at + STARTED)
 
 
 class Shards:
-    """The calling thread and `threads - 1` helpers, which share ranges of `count` items.
+    """The calling thread and `threads - 1` helpers, which share jobs on `count` items.
 
-    Work drops the GIL, so that ranges run at the same time. Helpers sleep in between. Nobody owns a
-    range: where the machine is busy with other things and a helper comes late, the caller has done
-    its part, and waits only for ranges that have been begun. Where helpers do not pay, they are let
-    sleep (`Preference`).
+    Where helpers do not pay, they are let sleep (`Preference`).
     """
 
-    def __init__(self, count: int, threads: int) -> None:
-        parts = min(threads * SHARDS_PER_THREAD, count // SMALLEST_SHARD) if threads > 1 else 1
-        parts = max(1, parts)
-        edges = [count * i // parts for i in range(parts + 1)]
-        self.ranges = list(pairwise(edges))
-        self.preference = Preference()
-        self._alarms: list[SimpleQueue[_Job | None]] = []
-        for _ in range(min(threads, parts) - 1):
-            alarm: SimpleQueue[_Job | None] = SimpleQueue()
-            threading.Thread(target=_serve, args=(alarm,), daemon=True).start()
-            self._alarms.append(alarm)
+    def __init__(self, count: int, threads: int, state: int) -> None:
+        """Let helpers begin their lives, asleep.
 
-    def run(self, work: Work) -> None:
-        """Call `work(start, stop)` once for every range; return when all are done.
+        Args:
+            count: items.
+            threads: threads that work; never more than there are chunks.
+            state: what kernels are handed first, an address.
 
         Raises:
-            Exception: the first that any range raised.
+            ValueError: several threads on a system without POSIX threads.
         """
-        if not self._alarms:
-            work(self.ranges[0][0], self.ranges[-1][1])
+        if threads > 1 and sys.platform == "win32":
+            raise ValueError(f"threads is {threads}; on Windows only 1 is possible")
+        chunks = -(-count // CHUNK)
+        self._block = np.zeros(SIZE // 8 + 8, np.int64)
+        self._at = -(-self._block.ctypes.data // 64) * 64  # where a cache line begins
+        self._words = self._block[(self._at - self._block.ctypes.data) // 8 :]
+        self._set(STATE, state)
+        self._set(COUNT, count)
+        self._set(CHUNKS, chunks)
+        self._set(CURSOR, chunks)  # nothing to take
+        self.preference = Preference()
+        self.helpers = min(threads, chunks) - 1
+        self._let_go: Callable[[], object] = int  # nobody is there
+        if self.helpers:
+            self._begin()
+
+    def _set(self, offset: int, word: int) -> None:
+        self._words[offset // 8] = word
+
+    def _begin(self) -> None:
+        _prepare_bells(self._at)
+        for _ in range(self.helpers):
+            arguments = (self._block, self._at)
+            threading.Thread(target=_help, args=arguments, daemon=True).start()
+        block, at = self._block, self._at
+        self._let_go = weakref.finalize(self, _close, block, at)
+
+    def run(self, kernels: tuple[int, int, int], mode: int) -> None:
+        """Call the first kernel on ranges that make all items, and the others where it says so.
+
+        Args:
+            kernels: addresses; without a first (0), the others are always called.
+            mode: what kernels are handed as their second argument.
+        """
+        for offset, word in zip((FIRST, SECOND, THIRD, MODE), (*kernels, mode), strict=True):
+            self._set(offset, word)
+        if not self.helpers:
+            _work_alone(self._at)
             return
         began = perf_counter()
-        if self.preference.helped:
-            self._run_with_helpers(work)
-        else:
-            work(self.ranges[0][0], self.ranges[-1][1])
+        (_work_helped if self.preference.helped else _work_alone)(self._at)
         self.preference.record(perf_counter() - began)
-
-    def _run_with_helpers(self, work: Work) -> None:
-        job = _Job(work, self.ranges)
-        for alarm in self._alarms:
-            alarm.put(job)
-        job.help()
-        outcomes = [job.outcomes.get() for _ in self.ranges]
-        failures = [outcome for outcome in outcomes if outcome is not None]
-        if failures:
-            raise failures[0]
 
     def close(self) -> None:
         """Let the helpers go; `run` then works in the calling thread alone."""
-        for alarm in self._alarms:
-            alarm.put(None)
-        self._alarms = []
-
-
-def _serve(alarm: "SimpleQueue[_Job | None]") -> None:
-    while (job := alarm.get()) is not None:
-        job.help()
-        del job
+        self.helpers = 0
+        self._let_go()
