@@ -26,7 +26,11 @@ ROOMS = {
 }
 
 # Record -> the module whose `table(record)` renders it.
-TABLES = {"demo": "s2lab.demo", "curves": "s2lab.reproduce.curves"} | {
+TABLES = {
+    "demo": "s2lab.demo",
+    "curves": "s2lab.reproduce.curves",
+    "bench-envs": "s2lab.bench.envs",
+} | {
     f"{name}{form}": f"s2lab.reproduce.{name}"
     for name in ("adding", "copying", "arithmetic", "balls", "digits")
     for form in ("", "-quick", *(("-data", "-data-quick") if name == "digits" else ()))

@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -64,33 +63,37 @@ def one_core() -> Iterator[None]:
 
 def compare(name: str, world_id: str, runs: int) -> Iterator[Row]:
     """One world id: ours against every peer that is installed, timed in turns."""
-    peers = {
-        "minigrid, one environment": (minigrid_single(world_id), SINGLE_STEPS),
-        f"minigrid, SyncVectorEnv of {SYNC_COUNT}": (
+    sync_steps = SYNC_STEPS * SYNC_COUNT
+    peers = [
+        ("minigrid, one environment", minigrid_single(world_id), SINGLE_STEPS, "partial"),
+        (
+            f"minigrid, SyncVectorEnv of {SYNC_COUNT}",
             minigrid_sync(world_id),
-            SYNC_STEPS * SYNC_COUNT,
+            sync_steps,
+            "partial",
         ),
-    }
-    for engine, make in JAX_ENGINES.items():
+    ]
+    for engine, (make, observation) in JAX_ENGINES.items():
         work = make(world_id, COUNT, STEPS)
         if work is not None:
-            peers[f"{engine}, {COUNT} worlds"] = (work, STEPS * COUNT)
-    works = [native(world_id), *(work for work, _ in peers.values())]
-    ours, *theirs = in_turns(works, runs)
-    rate = STEPS * COUNT / ours
-    for (peer, (_, steps)), seconds in zip(peers.items(), theirs, strict=True):
-        peer_rate = steps / seconds
-        title = f"{name}, {COUNT} worlds, one core"
+            peers.append((f"{engine}, {COUNT} worlds", work, STEPS * COUNT, observation))
+    shown = sorted({peer[-1] for peer in peers}, reverse=True)  # partial, full
+    ours = [native(world_id, COUNT, observation=observation) for observation in shown]
+    seconds = in_turns([*ours, *(peer[1] for peer in peers)], runs)
+    for (peer, _, steps, observation), peer_s in zip(peers, seconds[len(shown) :], strict=True):
+        rate, peer_rate = STEPS * COUNT / seconds[shown.index(observation)], steps / peer_s
+        view = "" if observation == "partial" else ", the whole grid in view"
+        title = f"{name}{view}, {COUNT} worlds, one core"
         yield Row(title, rate, "steps/s", peer, peer_rate, rate / peer_rate, runs)
 
 
-def native(world_id: str, threads: int = 1) -> Work:
-    """`STEPS` steps of `COUNT` native worlds, observations in live buffers."""
+def native(world_id: str, count: int, **options: Any) -> Work:
+    """`STEPS` steps of `count` native worlds, observations in live buffers."""
     from s2lab.envs import make_vec
 
-    env = make_vec(world_id, COUNT, copy=False, threads=threads, seed=0)
+    env = make_vec(world_id, count, copy=False, seed=0, **options)
     env.reset()
-    actions = np.random.default_rng(0).integers(0, 7, (STEPS, COUNT))
+    actions = np.random.default_rng(0).integers(0, 7, (STEPS, count))
 
     def work() -> None:
         for chosen in actions:
@@ -140,18 +143,51 @@ def minigrid_world(world_id: str) -> Any:
 
 
 def compare_threads(name: str, runs: int) -> Iterator[Row]:
-    """Two threads against one by the clock on the wall, which another process disturbs."""
-    works = [native(WORLDS[name], threads) for threads in (2, 1)]
-    times: list[list[float]] = [[], []]
-    for _ in range(2 * runs + 1):
-        for work, column in zip(works, times, strict=True):
-            start = time.perf_counter()
-            for _ in range(5):
-                work()
-            column.append((time.perf_counter() - start) / 5)
-    two, one = (STEPS * COUNT / median(column[1:]) for column in times)
-    title = f"{name}, {COUNT} worlds, two threads, by the wall clock"
-    yield Row(title, two, "steps/s", "one thread", one, two / one, 2 * runs)
+    """Two threads against one by the clock on the wall: the cores idle, then every core taken.
+
+    Other work on this machine disturbs these rows. Runs come in pairs, and the ratio is the median
+    of the pairs' ratios, so that what disturbs long enough disturbs both alike.
+    """
+    for count in (COUNT, 4 * COUNT):
+        yield threads_row(f"{name}, {count} worlds, two threads", name, count, runs)
+    with busy_cores():
+        title = f"{name}, {COUNT} worlds, two threads, a busy process for every core beside them"
+        yield threads_row(title, name, COUNT, runs)
+
+
+def threads_row(title: str, name: str, count: int, runs: int) -> Row:
+    """Two threads against one: the steps a second of the median pair."""
+    works = [native(WORLDS[name], count, threads=threads) for threads in (2, 1)]
+    for work in works:
+        wall_seconds(work)
+    pairs = [[wall_seconds(work) for work in works] for _ in range(4 * runs)]
+    pairs.sort(key=lambda pair: pair[1] / pair[0])
+    two, one = (STEPS * count / seconds for seconds in pairs[len(pairs) // 2])
+    return Row(
+        f"{title}, by the wall clock", two, "steps/s", "one thread", one, two / one, 4 * runs
+    )
+
+
+def wall_seconds(work: Work, at_least_s: float = 0.3) -> float:
+    """Seconds on the wall of one call, averaged over as many as take `at_least_s`."""
+    calls, start = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - start) < at_least_s:
+        work()
+        calls += 1
+    return elapsed / calls
+
+
+@contextmanager
+def busy_cores() -> Iterator[None]:
+    """Processes that keep every core busy meanwhile."""
+    command = [sys.executable, "-c", "while True: pass"]
+    busy = [subprocess.Popen(command) for _ in range(os.cpu_count() or 1)]
+    try:
+        yield
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
 
 
 def memory(name: str) -> Row:
@@ -187,6 +223,30 @@ def first_uses(quick: bool) -> Iterator[Row]:
             first, again = (first_use(cache, world_ids) for _ in range(2))
         yield Row(f"{title}, first use on a machine, beyond imports", first, "s")
         yield Row(f"{title}, first use in a later process, beyond imports", again, "s")
+
+
+def table(record: dict[str, Any]) -> str:
+    """The README's Markdown table of a record."""
+    lines = ["| what | ours | beside | theirs | ratio |", "|---|---|---|---|---|"]
+    for row in record["rows"]:
+        unit = row["unit"]
+        theirs = "" if row["peer_value"] is None else f"{_figure(row['peer_value'])} {unit}"
+        ratio = "" if row["ratio"] is None else f"{row['ratio']:.3g}"
+        peer = row["peer"] or ""
+        ours = f"{_figure(row['value'])} {unit}"
+        lines.append(f"| {row['name']} | {ours} | {peer} | {theirs} | {ratio} |")
+    machine, versions = record["machine"], record["versions"]
+    packages = ("numba", "minigrid", "jax", "navix", "xminigrid")
+    found = ", ".join(f"{name} {versions[name]}" for name in packages if name in versions)
+    lines += ["", f"{machine['cores']} cores ({machine['processor']}); {found}. `s2lab bench envs`"]
+    return "\n".join(lines)
+
+
+def _figure(value: float) -> str:
+    """A number to three digits, thousands apart."""
+    if value < 1000:
+        return f"{value:.3g}"
+    return f"{round(value, 3 - len(str(int(value)))):,.0f}"
 
 
 def first_use(cache: str, world_ids: list[str]) -> float:

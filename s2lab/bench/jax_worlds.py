@@ -2,7 +2,8 @@
 
 Both are given minigrid's limits of steps and a view from the agent, and do less work: neither hides
 what walls occlude, and XLand-MiniGrid's observation has two channels and no carried object. navix's
-default shows the whole grid, which saves it the view; it is measured as well.
+default shows the whole grid, which saves it the view; it is measured as well, beside ours with the
+whole grid in view.
 """
 
 from collections.abc import Callable
@@ -95,9 +96,9 @@ def _scan(reset: Any, step: Any, count: int, steps: int, actions: int) -> Work:
     return work
 
 
-# Name of an engine -> what makes its work.
-JAX_ENGINES: dict[str, Callable[[str, int, int], Work | None]] = {
-    "navix": navix_work,
-    "navix with the whole grid in view, its default": partial(navix_work, view="symbolic"),
-    "XLand-MiniGrid": xminigrid_work,
+# Name of an engine -> what makes its work, and the observation of ours that shows the same cells.
+JAX_ENGINES: dict[str, tuple[Callable[[str, int, int], Work | None], str]] = {
+    "navix": (navix_work, "partial"),
+    "navix, the whole grid in view, its default": (partial(navix_work, view="symbolic"), "full"),
+    "XLand-MiniGrid": (xminigrid_work, "partial"),
 }
