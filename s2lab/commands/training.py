@@ -18,6 +18,7 @@ from s2lab.config import (
     ppo_config,
 )
 from s2lab.errors import UserError
+from s2lab.launchers import Launch, Launcher
 
 if TYPE_CHECKING:
     from s2lab.run_folder import RunFolder
@@ -45,7 +46,14 @@ class RunOptions:
     runs: Path = Path("runs")
     """folder that receives the run folders"""
     parallel: int | None = None
-    """runs at a time (default: one per CPU core)"""
+    """runs at a time on this machine (default: one per CPU core)"""
+    launcher: Launcher = "local"
+    """where to work: processes of this machine, a SLURM array or a Ray cluster"""
+    launch: tuple[str, ...] = ()
+    """options of slurm (partition, timeout_min, cpus, gpus, mem_gb, at_once, account, setup) or of
+    ray (cpus, gpus, mem_gb, retries), as name=value"""
+    ray_address: str = "auto"
+    """head of the Ray cluster, as host:port"""
     imports: Annotated[UseAppendAction[tuple[str, ...]], arg(name="import")] = ()
     """package to import first because it registers environments; may be repeated"""
     quiet: bool = False
@@ -61,6 +69,7 @@ class RunOptions:
         """
         if self.parallel is not None and not 1 <= self.parallel <= 4096:
             raise UserError(f"--parallel must be between 1 and 4096, got {self.parallel}")
+        self.chosen_launch()
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
             raise UserError(f"--seeds must name at least one seed and none twice, got {self.seeds}")
         same = {
@@ -72,6 +81,15 @@ class RunOptions:
             "eval_episodes": self.eval_episodes,
         }
         return [{**same, "seed": seed} for seed in self.seeds]
+
+    def chosen_launch(self) -> Launch:
+        """The launcher and its options.
+
+        Raises:
+            UserError: an option that the launcher does not have.
+        """
+        words = assignments("--launch", self.launch)
+        return Launch.parse(self.launcher, words, self.ray_address)
 
 
 Options = Annotated[RunOptions, arg(name="")]
@@ -165,25 +183,59 @@ def chosen_network(agent: str, core: tuple[str, ...], encoder: tuple[str, ...]) 
 
 
 def work_on(folders: "Sequence[RunFolder]", options: RunOptions) -> int:
-    """Train one run here, several side by side; print what became of them."""
+    """Train one run here, several side by side or on a cluster; print what became of them."""
     from s2lab.launch import run_side_by_side
     from s2lab.resume import resume_run
-    from s2lab.session import Outcome
 
-    if len(folders) == 1:
+    launch = options.chosen_launch()
+    if launch.launcher == "slurm":
+        return submit_array(folders, options, launch)
+    if launch.launcher == "ray":
+        from s2lab.launchers.ray_cluster import run_on_ray
+
+        paths = [folder.path for folder in folders]
+        run_on_ray(paths, launch.ray, address=launch.ray_address, track=options.track)
+        outcomes = [_outcome(folder) for folder in folders]
+    elif len(folders) == 1:
         path = folders[0].path
         outcomes = [resume_run(path, track=options.track, quiet=options.quiet)]
     else:
         run_side_by_side(
             folders, track=options.track, parallel=options.parallel, quiet=options.quiet
         )
-        outcomes = [
-            Outcome(folder.path, folder.summary["status"], folder.summary["steps"])
-            for folder in folders
-        ]
+        outcomes = [_outcome(folder) for folder in folders]
     if options.json:
         print_json([folder.summary for folder in folders])
     return report_outcomes(outcomes, quiet=options.json or options.quiet)
+
+
+def submit_array(folders: "Sequence[RunFolder]", options: RunOptions, launch: Launch) -> int:
+    """Submit and return; the jobs go on without us."""
+    from s2lab.launchers.slurm import submit
+
+    jobs = submit(
+        [folder.path for folder in folders],
+        launch.slurm,
+        track=options.track,
+        folder=options.runs / "slurm",
+    )
+    submitted = [
+        {"job": job.job_id, "run": str(folder.path)}
+        for job, folder in zip(jobs, folders, strict=True)
+    ]
+    if options.json:
+        print_json(submitted)
+    else:
+        for entry in submitted:
+            print(f"job {entry['job']}: {entry['run']}")
+        print(f"follow them with: s2lab watch {options.runs}", file=sys.stderr)
+    return 0
+
+
+def _outcome(folder: "RunFolder") -> "Outcome":
+    from s2lab.session import Outcome
+
+    return Outcome(folder.path, folder.summary["status"], folder.summary["steps"])
 
 
 def report_outcomes(outcomes: "Sequence[Outcome]", *, quiet: bool) -> int:
