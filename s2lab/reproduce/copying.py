@@ -114,7 +114,7 @@ def measure(model: "SequenceModel", count: int) -> dict[str, float]:
     losses, accuracies = {}, {}
     for blank in BLANKS:
         rng = test_rng(blank)
-        sizes = [min(250, count - start) for start in range(0, count, 250)]
+        sizes = [min(100, count - start) for start in range(0, count, 100)]
         found = score(model, "classes", [copying(rng, size, blank) for size in sizes])
         losses[f"blank {blank}"] = found.loss
         accuracies[f"accuracy {blank}"] = float(found.accuracy or 0)
