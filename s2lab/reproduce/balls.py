@@ -66,6 +66,7 @@ def table_for(quick: bool) -> Table:
         batches=lambda seed, update: batch(seed, update, 32),
         validation=validation,
         measure=lambda model: measure(model, 32 if quick else 500),
+        constants={"share of pixels on": constant(32 if quick else 500)},
         shift=[
             f"pixels, {name}" for name in ("4 balls", "6 balls", "7 balls", "8 balls", "curtain")
         ],
@@ -75,6 +76,23 @@ def table_for(quick: bool) -> Table:
             "and the last rolled-out frame (1 where no pixel is on).",
         ),
     )
+
+
+@cache
+def constant(count: int) -> dict[str, float]:
+    """Pixel error of whoever always predicts the share of pixels that are on in training."""
+    import numpy as np
+
+    from s2lab.envs.sequences.balls import balls
+
+    guess = float(validation()[0].targets.mean())
+    columns = {}
+    for number in (4, 6, 7, 8):
+        films = balls(test_rng(number), count, SEEN + ROLLED, number)
+        on = float(films.frames[SEEN:].mean())
+        loss = -(on * np.log(guess) + (1 - on) * np.log(1 - guess))
+        columns[f"pixels, {number} balls"] = float(loss)
+    return columns | {"pixels, curtain": columns["pixels, 4 balls"]}
 
 
 def batch(seed: int, update: int, rows: int) -> "Sequences":
