@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from statistics import median
@@ -119,7 +120,7 @@ def run_table(form: Form, seeds: Sequence[int], workers: int | None = None) -> i
         for group in (table.contestants, table.ablations)
         for seed in seeds
         for label in group
-        if not (form.folder / f"{file_of(label, seed)}.json").exists()
+        if not result_of(form, group[label], label, seed).exists()
     ]
     workers = workers or os.cpu_count() or 1
     started = time.time()
@@ -147,10 +148,11 @@ def write_record(form: Form, seeds: Sequence[int]) -> None:
     print(f"\n{render(record)}\n\nrecord: {path}")
 
 
-def file_of(label: str, seed: int) -> str:
-    """A label as part of a file name."""
+def result_of(form: Form, config: "SequenceConfig", label: str, seed: int) -> Path:
+    """The file of one run's result; other settings are another run."""
     clean = "".join(c if c.isalnum() else "-" for c in label)
-    return f"{clean}__s{seed}"
+    mark = sha256(repr(replace(config, seed=seed)).encode()).hexdigest()[:8]
+    return form.folder / f"{clean}__s{seed}__{mark}.json"
 
 
 def run_one(job: tuple[Form, str, int]) -> str:
@@ -163,8 +165,9 @@ def run_one(job: tuple[Form, str, int]) -> str:
     torch.set_flush_denormal(True)
     form, label, seed = job
     table = form.table()
-    path = form.folder / file_of(label, seed)
     config = replace({**table.contestants, **table.ablations}[label], seed=seed)
+    result_path = result_of(form, config, label, seed)
+    path = result_path.with_suffix("")  # folder of its checkpoints
     trainer = SequenceTrainer(
         config, lambda update: table.batches(seed, update), table.validation()
     )
@@ -188,7 +191,7 @@ def run_one(job: tuple[Form, str, int]) -> str:
         "history": trainer.history,
         "columns": columns,
     }
-    durable.replace(path.with_name(f"{path.name}.json"), json.dumps(result).encode())
+    durable.replace(result_path, json.dumps(result).encode())
     shown = ", ".join(f"{column} {value:.4g}" for column, value in columns.items())
     return f"{label} seed {seed}: {shown}"
 
@@ -196,8 +199,8 @@ def run_one(job: tuple[Form, str, int]) -> str:
 def combined(form: Form, seeds: Sequence[int]) -> dict[str, Any]:
     """All runs of a table that are there, as one record."""
     table, rows = form.table(), []
-    for label in (*table.contestants, *table.ablations):
-        paths = [form.folder / f"{file_of(label, seed)}.json" for seed in seeds]
+    for label, config in {**table.contestants, **table.ablations}.items():
+        paths = [result_of(form, config, label, seed) for seed in seeds]
         runs = [json.loads(path.read_text()) for path in paths if path.exists()]
         if not runs:
             continue

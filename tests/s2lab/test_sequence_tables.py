@@ -1,6 +1,7 @@
 """The sequence tables: what they compare with, that a stopped run goes on, and how they render."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,15 @@ def test_a_table_is_measured_once_recorded_and_rendered(
     assert Path("runs/records/adding.svg").exists()
     assert run_reproduction("adding", quick=False, seeds=(0, 1)) == 0
     assert len(calls) == 4, "what is measured is not measured again"
+
+    longer = {"sum": replace(two_contestants(False).contestants["sum"], updates=5)}
+    monkeypatch.setattr(
+        "s2lab.reproduce.adding.table_for",
+        lambda quick: replace(two_contestants(quick), contestants=longer),
+    )
+    assert run_reproduction("adding", quick=False, seeds=(0, 1)) == 0
+    assert len(calls) == 6, "other settings are other runs"
+    monkeypatch.setattr("s2lab.reproduce.adding.table_for", two_contestants)
 
     for path in st.Form("adding").folder.glob("none__s1*.json"):
         path.unlink()
