@@ -71,6 +71,17 @@ class Form:
         return self.name + ("-data" if self.data else "") + ("-quick" if self.quick else "")
 
     @property
+    def command(self) -> str:
+        """What measures it again."""
+        words = [
+            "s2lab reproduce",
+            self.name,
+            "--quick" * self.quick,
+            "--data DIR" * bool(self.data),
+        ]
+        return " ".join(filter(None, words))
+
+    @property
     def folder(self) -> Path:
         """Where its runs live."""
         return WORK / self.label
@@ -231,19 +242,22 @@ def combined(form: Form, seeds: Sequence[int]) -> dict[str, Any]:
         "constants": {label: dict(row) for label, row in table.constants.items()},
         "source": table.source,
         "notes": list(table.notes),
-        "environment": describe_machine(),
+        "environment": describe_machine() | {"hostname": None, "command": form.command},
     }
 
 
-def render(record: Mapping[str, Any]) -> str:
-    """The record as Markdown: median over seeds with the whole range; published rows in italics."""
-    columns, asked = list(record["rows"][0]["columns"]), len(record["seeds"])
+def render(record: Mapping[str, Any], columns: Sequence[str] = ()) -> str:
+    """The record as Markdown: median over seeds with the whole range; published rows in italics.
+
+    `columns` are those to show; all where none is named.
+    """
+    columns, asked = columns or list(record["rows"][0]["columns"]), len(record["seeds"])
     head = ["", "parameters", "updates", "CPU s", *columns]
     lines = [head, ["---"] * len(head)]
     for row in record["rows"]:
         cells = [
-            f"{median(values):.4g} [{min(values):.4g}, {max(values):.4g}]"
-            for values in row["columns"].values()
+            f"{median(values):.3g} [{min(values):.3g}, {max(values):.3g}]"
+            for values in (row["columns"][column] for column in columns)
         ]
         updates, spent = median(row["updates"]), median(row["train_cpu_s"])
         some = f", {len(row['seeds'])}/{asked} seeds" if len(row["seeds"]) < asked else ""
@@ -258,6 +272,8 @@ def render(record: Mapping[str, Any]) -> str:
             lines.append([name, "", "", "", *known])
     text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     notes = [f"Median and range over {asked} seeds; {record['form']} form.", *record["notes"]]
+    if "command" in record["environment"]:
+        notes.append(f"Measured by `{record['environment']['command']}`.")
     if record["source"]:
         notes.append(f"Published: {record['source']}.")
     return text + "\n\n" + "\n".join(notes)
