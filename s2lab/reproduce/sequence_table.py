@@ -289,12 +289,14 @@ def draw(record: Mapping[str, Any], path: Path) -> None:
         values = [row["columns"][column] for column in columns]
         axes.plot(columns, [median(v) for v in values], marker="o", label=row["label"])
         axes.fill_between(columns, [min(v) for v in values], [max(v) for v in values], alpha=0.15)
-    for label, known in {**record["published"], **record["constants"]}.items():
+    published = {f"{label}, published": known for label, known in record["published"].items()}
+    for label, known in {**published, **record["constants"]}.items():
         shown = [column for column in columns if column in known]
         axes.plot(shown, [known[column] for column in shown], "--", lw=1, label=label)
     if all(v > 0 for row in record["rows"] for column in columns for v in row["columns"][column]):
         axes.set_yscale("log")
-    axes.set_title(f"{record['table']} ({record['form']}): error against shift")
+    what = "accuracy" if columns[0].startswith("accuracy") else "error"
+    axes.set_title(f"{record['table']} ({record['form']} form): {what} against shift")
     axes.legend(fontsize="x-small")
     axes.tick_params(axis="x", labelrotation=30)
     figure.savefig(path)
