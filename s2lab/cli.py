@@ -25,10 +25,11 @@ from s2lab.commands import (  # noqa: F401  # importing registers them
     imitation,
     play,
     results,
+    sweeping,
     tracking,
     training,
 )
-from s2lab.commands.registry import app
+from s2lab.commands.registry import app, note_words
 from s2lab.errors import UserError
 
 DESCRIPTION = "s2lab: a laboratory for system-2 agents and causal discovery."
@@ -40,6 +41,7 @@ def main(words: Sequence[str] | None = None) -> int:
     if words and words[0] in ("--version", "-V"):
         print(f"s2lab {__version__}")
         return 0
+    note_words(words)
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):

@@ -208,23 +208,23 @@ PRESETS: dict[str, Mapping[str, Any]] = {
 }  # fmt: skip
 
 
-def ppo_config(preset: str, overrides: Mapping[str, str]) -> PPOConfig:
-    """The preset with `name=value` overrides.
+def ppo_config(preset: str | Mapping[str, Any], overrides: Mapping[str, str]) -> PPOConfig:
+    """The preset, by name or as settings, with `name=value` overrides.
 
     Raises:
         UserError: an unknown preset or field, or a value that is no number or out of range.
     """
-    if preset not in PRESETS:
+    if isinstance(preset, str) and preset not in PRESETS:
         raise unknown("preset", preset, PRESETS, "s2lab list presets")
     known = {entry.name: entry for entry in fields(PPOConfig)}
-    settings = dict(PRESETS[preset])
+    settings = dict(PRESETS[preset] if isinstance(preset, str) else preset)
     for name, text in overrides.items():
         if name not in known:
             raise unknown("PPO setting", name, known, "s2lab list ppo")
         settings[name] = _parse(name, text, known[name].type)
     try:
         return PPOConfig(**settings)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise UserError(f"PPO setting {error}") from None
 
 

@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 import tyro
@@ -26,6 +26,19 @@ def command(name: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R
         return function
 
     return register
+
+
+_said: list[str] = []
+
+
+def note_words(words: Sequence[str]) -> None:
+    """Remember what was said on the command line."""
+    _said[:] = words
+
+
+def last_words() -> list[str]:
+    """What was said, for those that must say it again elsewhere."""
+    return list(_said)
 
 
 def print_json(value: Any) -> None:

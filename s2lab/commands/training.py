@@ -19,6 +19,7 @@ from s2lab.config import (
 )
 from s2lab.errors import UserError
 from s2lab.launchers import Launch, Launcher
+from s2lab.settings import C, every_combination
 
 if TYPE_CHECKING:
     from s2lab.run_folder import RunFolder
@@ -34,7 +35,10 @@ class RunOptions:
     steps: int = 200_000
     """environment steps per run"""
     preset: str = "quick"
-    """PPO settings to start from (s2lab list presets)"""
+    """PPO settings to start from (s2lab list presets), or a sweep's best.yaml"""
+    vary: tuple[str, ...] = ()
+    """any settings by their dotted names in config.yaml, as name=value; several values with commas
+    between them make a run each, such as core.hidden_size=64,128 ppo.lr=1e-3,1e-4"""
     ppo: tuple[str, ...] = ()
     """PPO settings over the preset's, as name=value (s2lab list ppo)"""
     device: str = "auto"
@@ -75,12 +79,28 @@ class RunOptions:
         same = {
             "env": env,
             "steps": self.steps,
-            "ppo": ppo_config(self.preset, assignments("--ppo", self.ppo)),
+            "ppo": ppo_config(self._preset(), assignments("--ppo", self.ppo)),
             "imports": self.imports,
             "device": resolve_device(self.device),
             "eval_episodes": self.eval_episodes,
         }
         return [{**same, "seed": seed} for seed in self.seeds]
+
+    def varied(self, configs: Sequence[C]) -> list[C]:
+        """Every configuration with every combination of what varies.
+
+        Raises:
+            UserError: an unknown setting, or values that do not go together.
+        """
+        words = assignments("--vary", self.vary)
+        return [made for config in configs for made in every_combination(config, words)]
+
+    def _preset(self) -> "str | dict[str, Any]":
+        if not self.preset.endswith((".yaml", ".yml")):
+            return self.preset
+        from s2lab.sweep_results import read_preset
+
+        return read_preset(Path(self.preset))
 
     def chosen_launch(self) -> Launch:
         """The launcher and its options.
@@ -124,7 +144,7 @@ def train(
     if start is not None:
         network = network_of(start) | {"start": str(start)}
     configs = [TrainConfig(**fields, **network) for fields in options.settings(env)]
-    return work_on([create_run(config, options.runs) for config in configs], options)
+    return work_on([create_run(each, options.runs) for each in options.varied(configs)], options)
 
 
 @command()
@@ -157,7 +177,7 @@ def baseline(
         BaselineConfig(**fields, algo=algo, network=network, backend=backend, options=chosen)
         for fields in options.settings(env)
     ]
-    return work_on([create_run(config, options.runs) for config in configs], options)
+    return work_on([create_run(each, options.runs) for each in options.varied(configs)], options)
 
 
 @command()

@@ -14,6 +14,7 @@ from typing import Any
 
 from s2lab.config import TrackMode
 from s2lab.errors import UserError
+from s2lab.launchers.job import CommandJob
 from s2lab.launchers.options import RayOptions
 from s2lab.run_folder import RunFolder
 
@@ -57,6 +58,22 @@ def _work(ray: Any, paths: Sequence[Path], options: RayOptions, track: TrackMode
         for task in waiting:
             ray.cancel(task)  # a KeyboardInterrupt in the worker: it saves and stops
         ray.wait(list(waiting), num_returns=len(waiting), timeout=SAVE_WITHIN_S)
+
+
+def jobs_on_ray(jobs: Sequence[CommandJob], options: RayOptions, *, address: str) -> int:
+    """Run commands that can be said again, such as workers of a sweep; how many failed."""
+    with contextlib.redirect_stdout(sys.stderr):
+        ray = connected(address)
+        work = ray.remote(CommandJob.__call__).options(
+            num_cpus=options.cpus, num_gpus=options.gpus, max_retries=options.retries
+        )
+        failed = 0
+        for task in [work.remote(job) for job in jobs]:
+            try:
+                ray.get(task)
+            except ray.exceptions.RayError:
+                failed += 1
+        return failed
 
 
 def work_on(path: str, track: TrackMode) -> str:

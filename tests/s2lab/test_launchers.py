@@ -16,9 +16,9 @@ import pytest
 import s2lab
 from s2lab.cli import main
 from s2lab.errors import UserError
+from s2lab.launchers.job import run_job
 from s2lab.launchers.options import Launch, RayOptions, SlurmOptions
 from s2lab.launchers.ray_cluster import run_on_ray
-from s2lab.launchers.slurm import RunJob
 from s2lab.run_folder import RunFolder
 from s2lab.training import create_run
 
@@ -140,7 +140,7 @@ def test_a_preempted_job_goes_on_from_its_checkpoint_and_ends_as_if_undisturbed(
     path = create_run(config(), tmp_path / "runs").path
     executor = submitit.AutoExecutor(folder=tmp_path / "jobs", cluster="local")
     executor.update_parameters(timeout_min=60)
-    job = executor.submit(RunJob(path, "off"))
+    job = executor.submit(run_job(path, "off"))
     wait_for(lambda: (path / "checkpoints" / "latest").exists())
     controller = job._process.pid
     (task,) = Path(f"/proc/{controller}/task/{controller}/children").read_text().split()
