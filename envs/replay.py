@@ -35,14 +35,15 @@ class Episodes:
 class Replay:
     """Plays episodes of a set of demonstrations again."""
 
-    def __init__(self, demos: Demonstrations, *, worlds: int = 1024, view_size: int = 7) -> None:
+    def __init__(self, demos: Demonstrations, *, worlds: int = 2048, view_size: int = 7) -> None:
         """Worlds for the demonstrations' id.
 
         Raises:
             ValueError: there is no such world here.
         """
         family, level = find_world(demos.env_id)
-        self.demos, self._count = demos, max(1, min(worlds, len(demos)))
+        self.demos, self._count = demos, max(1, worlds)
+        self._actions = np.asarray(demos.actions)  # a plain view of the mapped file
         self._batch = GridBatch(
             family, level, self._count, mode=kernels.DISABLED, view_size=view_size
         )
@@ -81,16 +82,18 @@ class Replay:
             raise ValueError(f"{self.demos.path} was recorded in other worlds than these")
         lengths, starts = done.lengths[chosen], done.starts[chosen]
         recorded = records["start"][chosen].astype(np.int64)
-        actions = np.zeros(count, np.int64)
+        actions = np.zeros(self._count, np.int64)
+        images = done.image.reshape(len(done.image), -1)  # a row of bytes per step copies fastest
+        seen = batch.outputs.image.reshape(self._count, -1)
         running = count
         for t in range(int(lengths[0])):
-            while lengths[running - 1] <= t:
-                running -= 1
             rows = starts[:running] + t
-            done.image[rows] = batch.outputs.image[:running]
+            images[rows] = seen[:running]
             done.direction[rows] = batch.outputs.direction[:running]
-            actions[:running] = done.actions[rows] = self.demos.actions[recorded[:running] + t]
+            actions[:running] = done.actions[rows] = self._actions[recorded[:running] + t]
             kernels.step_range(*state, actions, kernels.DISABLED, 0, running)
-            last = np.flatnonzero(lengths[:running] == t + 1)
+            going_on = int(np.searchsorted(-lengths, -(t + 1)))  # episodes longer than t + 1
+            last = slice(going_on, running)
             won = batch.outputs.terminated[last] & (batch.outputs.reward[last] > 0)
             done.success[chosen[last]] = won
+            running = going_on

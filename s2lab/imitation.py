@@ -109,8 +109,9 @@ def run_imitation(
 
 
 def finished(learner: "Cloning", config: ImitateConfig) -> bool:
-    """Whether the budget is spent or nothing has got better for too long."""
-    return learner.step >= config.steps or learner.since_best >= config.patience
+    """Whether the budget is spent, no validation can be better, or none was for too long."""
+    stale = learner.best_success >= 1.0 or learner.since_best >= config.patience
+    return learner.step >= config.steps or stale
 
 
 def make_learner(config: ImitateConfig) -> "Cloning":

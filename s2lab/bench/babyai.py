@@ -6,7 +6,9 @@ near the beginning, so that no wave of time limits falls into or out of a measur
 
 import contextlib
 import io
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -16,6 +18,8 @@ WORLDS = ("GoToRedBall", "GoToLocal", "PutNextLocal", "PickupLoc", "GoTo", "Synt
 COUNT = 1024  # worlds stepped together
 STEPS = 50  # in one call of what is timed
 SINGLE_STEPS, SINGLE_RESETS = 800, 50  # the same for minigrid
+REPLAYED = ("GoToLocal", "PutNextLocal", "GoTo", "BossLevel")
+DEMONSTRATIONS, REPLAYED_EPISODES = 64, 8192
 PEER = "minigrid, one environment"
 Work = Callable[[], object]
 
@@ -28,6 +32,8 @@ def bench(*, quick: bool = False) -> Iterator[Row]:
     with one_core():
         for name in WORLDS:
             yield from compare(name, f"BabyAI-{name}-v0", runs)
+        for name in REPLAYED:
+            yield replayed(name, f"BabyAI-{name}-v0", runs)
 
 
 def compare(name: str, world_id: str, runs: int) -> Iterator[Row]:
@@ -40,6 +46,27 @@ def compare(name: str, world_id: str, runs: int) -> Iterator[Row]:
         ours, theirs = amounts[k][0] / seconds[k], amounts[k][1] / seconds[2 + k]
         title = f"{name}, {COUNT} worlds, one core"
         yield Row(title, ours, unit, PEER, theirs, ours / theirs, runs)
+
+
+def replayed(name: str, world_id: str, runs: int) -> Row:
+    """Observations made again from demonstrations of minigrid's bot."""
+    from s2lab.envs.bot import attempts
+    from s2lab.envs.demonstrations import DemonstrationWriter, read_demonstrations
+    from s2lab.envs.registration import find_world
+    from s2lab.envs.replay import Replay
+
+    length = find_world(world_id)[1].mission_length
+    with tempfile.TemporaryDirectory() as folder:
+        recorded = attempts(world_id, range(DEMONSTRATIONS), length, 20.0)
+        DemonstrationWriter(Path(folder), world_id, length, 0).add(recorded)
+        demos = read_demonstrations(Path(folder))
+        replay = Replay(demos)
+        episodes = np.arange(REPLAYED_EPISODES) % len(demos)
+        (seconds,) = in_turns([lambda: replay.play(episodes)], runs)
+    steps = int(demos.records["length"][episodes].sum())
+    mean = steps / len(episodes)
+    title = f"{name}, observations made again from demonstrations of {mean:.1f} steps"
+    return Row(title, steps / seconds, "steps/s", runs=runs)
 
 
 def native_steps(world_id: str) -> Work:

@@ -15,6 +15,7 @@ REPRODUCTIONS: dict[str, str] = {
     "sdi-table1": "mistakes in seven graphs from soft interventions (SDI, arXiv 1910.01075)",
     "sdi-table2": "likelihood under unseen interventions (SDI, arXiv 1910.01075)",
     "enco-25": "mistakes in graphs of 25 variables (ENCO, arXiv 2107.10483)",
+    "imitation": "demonstrations needed for 99 % success (BabyAI, arXiv 1810.08272)",
     "adding": "sums at four times the training length (SCOFF, arXiv 2006.16225)",
     "copying": "ten symbols over ever longer blanks (RIMs, arXiv 1909.10893)",
     "arithmetic": "a running result at up to 2.5 times the length (NPS, arXiv 2103.01937)",

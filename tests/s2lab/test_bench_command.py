@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from s2lab.bench import BENCHES, envs
+from s2lab.bench import BENCHES, babyai, envs
 from s2lab.bench.harness import Row
 from s2lab.cli import main
 
@@ -45,3 +45,21 @@ def test_a_bench_of_a_world_beats_its_peers(monkeypatch: pytest.MonkeyPatch) -> 
         "minigrid, SyncVectorEnv of 16",
     ]
     assert all(row.ratio is not None and row.ratio > 2 for row in rows)  # hundreds, if idle
+
+
+def test_a_bench_of_babyai_beats_minigrid_at_steps_and_resets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in {"COUNT": 64, "STEPS": 5, "SINGLE_STEPS": 20, "SINGLE_RESETS": 2}.items():
+        monkeypatch.setattr(babyai, name, value)
+    rows = list(babyai.compare("GoToLocal", "BabyAI-GoToLocal-v0", 1))
+    assert [row.unit for row in rows] == ["steps/s", "resets/s"]
+    assert all(row.ratio is not None and row.ratio > 2 for row in rows)  # hundreds, if idle
+
+
+def test_observations_made_again_are_counted_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(babyai, "DEMONSTRATIONS", 4)
+    monkeypatch.setattr(babyai, "REPLAYED_EPISODES", 8)
+    row = babyai.replayed("GoToLocal", "BabyAI-GoToLocal-v0", 1)
+    assert row.value > 0
+    assert (row.unit, row.ratio) == ("steps/s", None)
