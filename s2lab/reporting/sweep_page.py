@@ -61,7 +61,7 @@ def sweep_sections(
     blocks: list[Block] = []
     if judged:
         figures.insert(0, Figure(value_text(judged[0].score, kind), "best", judged[0].run_id))
-        rows = tuple((name, str(value)) for name, value in judged[0].values.items())
+        rows = tuple((name, _shown(value)) for name, value in judged[0].values.items())
         blocks.append(Table((Column("Setting"), Column("Best")), rows))
         blocks.append(Code(command, "The best settings again, on fresh seeds"))
         if counts["complete"] > 1:
@@ -115,7 +115,7 @@ def parallel_picture(judged: Sequence[Tried], space: Sequence[Dimension], kind: 
         ]
         told = f"{len(judged)} trials; the best has {value_text(scores[0], kind)}"
         height = 34 + ROW * len(space) + 30
-        return axes.drawing(width, height, "settings and scores", told, *parts, *lines)
+        return axes.drawing(width, height, "settings and scores", told, *lines, *parts)
 
     caption = (
         "Every trial that was judged, from setting to setting down to its score; the best "
@@ -127,7 +127,9 @@ def parallel_picture(judged: Sequence[Tried], space: Sequence[Dimension], kind: 
 def trials_table(tried: Sequence[Tried], space: Sequence[Dimension], kind: Kind) -> Table:
     """Every trial."""
     columns = [Column("Trial", "integer"), Column("State"), Column("Score", kind)]
-    columns += [Column(d.name, "text" if d.choices else "number") for d in space]
+    columns += [
+        Column(d.name, "text" if d.choices else "integer" if d.whole else "amount") for d in space
+    ]
     rows = []
     for each in tried:
         cells: list[Cell] = [each.number, each.state, each.score]
@@ -136,6 +138,11 @@ def trials_table(tried: Sequence[Tried], space: Sequence[Dimension], kind: Kind)
             cells.append(str(value) if dimension.choices and value is not None else value)
         rows.append((*cells, each.run_id))
     return Table((*columns, Column("Run")), tuple(rows))
+
+
+def _shown(value: Any) -> str:
+    """Four digits: best.yaml has them all."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _places(

@@ -1,5 +1,6 @@
 """A run's folder is its own, complete, and says what is wrong with it."""
 
+import errno
 import json
 import os
 import re
@@ -125,6 +126,17 @@ def test_what_json_cannot_hold_replaces_nothing(tmp_path: Path, value: Any) -> N
 def test_a_read_only_root_is_refused_in_one_line(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(UserError, match="cannot write"):
+        create(tmp_path)
+
+
+def test_a_read_only_file_system_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, *_: Any, **__: Any) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(UserError, match=r"cannot write .*: Read-only file system; choose another"):
         create(tmp_path)
 
 

@@ -11,7 +11,9 @@ import pytest
 from s2lab.compare import compare
 from s2lab.report import Column, Section, Table, write_report
 from s2lab.reporting.comparison_page import comparison_sections
+from s2lab.reporting.sweep_page import Tried, sweep_sections
 from s2lab.stats import Interval
+from s2lab.sweep_space import Dimension
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
@@ -139,6 +141,33 @@ def test_paper_shows_what_the_screen_folds_away(browser: Any, report: Path) -> N
     assert browser.execute_script(count) >= 4
     browser.execute_script("window.dispatchEvent(new Event('afterprint'))")
     assert browser.execute_script(count) == 0
+
+
+def test_the_page_of_a_sweep_works_in_a_browser(browser: Any, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    space = (
+        Dimension("ppo.lr", low=1e-4, high=1e-2, log=True),
+        Dimension("core.a_setting_with_a_very_long_name_indeed", choices=(EVIL, "b")),
+    )
+    tried = [
+        Tried(k, f"run-{k}", "complete", {space[0].name: 10 ** rng.uniform(-4, -2),
+              space[1].name: (EVIL, "b")[k % 2]}, rng.random())
+        for k in range(20)
+    ]  # fmt: skip
+    weights = {dimension.name: 0.5 for dimension in space}
+    sections = sweep_sections(tried, space, weights, "success_rate", "s2lab train " + "x" * 200)
+    page = write_report(tmp_path / "sweep.html", title=EVIL, sections=sections)
+    for width in WIDTHS:
+        open_at(browser, page, width)
+        assert browser.get_log("browser") == []
+        assert browser.title == EVIL
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+        shown = browser.execute_script(
+            "return [...document.querySelectorAll('svg')].filter(s => s.checkVisibility())"
+            ".map(s => [s.querySelectorAll('.series').length, s.getBoundingClientRect().width])"
+        )
+        assert [count for count, _ in shown] == [2, 20]  # importances, a line a trial
+        assert all(drawn <= width for _, drawn in shown)
 
 
 def colour_of(browser: Any, selector: str, part: str) -> np.ndarray:
