@@ -51,6 +51,7 @@ def test_missions_have_the_same_length_in_minigrids_own_worlds(world_id: str) ->
         assert env.observation_space["mission"].shape == (level.mission_length,)  # type: ignore[index]
 
 
+@pytest.mark.slow
 def test_parts_that_count_once_the_agent_says_done_equal_minigrids() -> None:
     ids = ["GoToLocal", "PickupDistDebug", "OpenTwoDoors", "MiniBossLevel", "PutNextS5N2Carrying"]
     script = Path(__file__).with_name("done_actions.py")
@@ -74,6 +75,7 @@ def test_done_actions_is_refused_outside_babyai() -> None:
         make_vec("MiniGrid-Empty-8x8-v0", 1, done_actions=True)
 
 
+@pytest.mark.slow
 def test_a_soak_goes_on_where_it_stopped_and_says_what_it_lacks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,6 +15,7 @@ from s2lab.envs.demonstrations import DemonstrationWriter, read_demonstrations
 WORLD = "BabyAI-GoToRedBallNoDists-v0"
 
 
+@pytest.mark.slow
 def test_an_interrupted_recording_goes_on_to_the_same_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -36,6 +37,7 @@ def test_an_interrupted_recording_goes_on_to_the_same_files(
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "halves" / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_loses_nothing_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -70,6 +72,7 @@ def test_bad_words_are_one_line(
     assert not (tmp_path / "demos").exists()
 
 
+@pytest.mark.slow
 def test_a_world_that_the_bot_never_solves_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -68,6 +68,7 @@ def test_a_run_is_a_whole_folder_and_ppo_begins_with_its_weights(
     assert main(["eval", str(run.path), "--episodes", "20"]) == 0
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_to_the_same_weights(
     demos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

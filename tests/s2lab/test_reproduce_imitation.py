@@ -24,6 +24,7 @@ def test_the_crossing_is_interpolated_over_the_logarithm(
     assert needed(rates) == words
 
 
+@pytest.mark.slow
 def test_a_table_is_measured_once_and_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
