@@ -10,7 +10,7 @@ from typing import Any, Literal
 import gymnasium as gym
 import numpy as np
 from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecEnvWrapper, VecMonitor
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecEnvWrapper
 
 from s2lab.action_masks import effective_actions
 from s2lab.envs.choose import is_native
@@ -27,7 +27,7 @@ def sb3_worlds(
     register_packages(imports)
     worlds: VecEnv
     if backend == "native" and is_native(env_id):
-        worlds = VecMonitor(NativeEnds(GridVecEnv(env_id, num_envs)))
+        worlds = NativeEnds(GridVecEnv(env_id, num_envs))
     else:
         worlds = DummyVecEnv([lambda: _single(env_id)] * num_envs)
     return Masked(worlds) if masked else worlds
@@ -38,18 +38,37 @@ def _single(env_id: str) -> gym.Env[Any, Any]:
 
 
 class NativeEnds(VecEnvWrapper):
-    """Adds `info["is_success"]` at the end of an episode: terminated with a positive reward."""
+    """Says what SB3's Monitor and `ReportSuccess` say when an episode ends."""
+
+    def __init__(self, venv: VecEnv) -> None:
+        super().__init__(venv)
+        self._returns = np.zeros(venv.num_envs)  # [N]
+        self._lengths = np.zeros(venv.num_envs, np.int64)  # [N]
 
     def reset(self) -> Any:
-        """As the worlds do."""
+        """Begin, and count from nought."""
+        self._returns[:] = 0
+        self._lengths[:] = 0
         return self.venv.reset()
 
     def step_wait(self) -> Any:
-        """Step, and say whether an end was a success."""
+        """Step; `info["episode"]` and `info["is_success"]` at the end of an episode.
+
+        A success is terminated with a positive reward. Returns have six decimals, as in Monitor.
+        """
         observations, rewards, dones, infos = self.venv.step_wait()
+        self._returns += rewards
+        self._lengths += 1
         for n in np.flatnonzero(dones).tolist():
             cut = infos[n]["TimeLimit.truncated"]
             infos[n]["is_success"] = bool(not cut and rewards[n] > 0)
+            infos[n]["episode"] = {
+                "r": round(float(self._returns[n]), 6),
+                "l": int(self._lengths[n]),
+                "t": 0.0,
+            }
+        self._returns[dones] = 0
+        self._lengths[dones] = 0
         return observations, rewards, dones, infos
 
 

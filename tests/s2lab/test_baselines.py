@@ -58,7 +58,7 @@ def test_every_algorithm_leaves_a_run_like_ours(algo: str, network: Any, tmp_pat
 def test_both_backends_give_the_same_run_number_by_number(tmp_path: Path) -> None:
     rows = []
     for backend in ("native", "minigrid"):
-        config = settings("ppo", backend=backend, steps=1024, ppo=s2lab.PPOConfig(num_envs=4))
+        config = settings("ppo", backend=backend, steps=2048, ppo=s2lab.PPOConfig(num_envs=4))
         run = RunFolder.open(s2lab.baseline(config, runs=tmp_path, quiet=True).path)
         found = [{k: v for k, v in r.items() if not k.startswith("time")} for r in run.metrics()]
         rows.append((json.dumps(found), run.read_json("eval.json")["return"]))
