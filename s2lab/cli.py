@@ -23,6 +23,7 @@ from s2lab.commands import (  # noqa: F401  # importing registers them
     demo,
     demos,
     imitation,
+    inside,
     play,
     results,
     sweeping,

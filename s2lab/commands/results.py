@@ -58,6 +58,9 @@ def evaluate(
     checkpoint: str = "latest",
     greedy: bool = False,
     shift: str | None = None,
+    video: bool = False,
+    video_episodes: int = 3,
+    video_format: Literal["gif", "mp4", "png"] = "gif",
     json: Json = False,
 ) -> None:
     """Play unseen episodes, one per seed, and write eval.json.
@@ -69,6 +72,9 @@ def evaluate(
         greedy: take the most likely action in place of a draw
         shift: play both sides of a named shift of the run's world (s2lab list shifts) and write
             eval-SHIFT.json
+        video: also film the first of them into the run's videos/
+        video_episodes: how many to film
+        video_format: gif, mp4, or png for one sheet of pictures; without the extra `video`, png
         json: print the result as JSON
     """
     from s2lab.breakdown import by_kind, evaluate_shift, missions_of, table_of
@@ -89,6 +95,11 @@ def evaluate(
     result = evaluate_run(run, episodes=episodes, which=checkpoint, mode=mode)
     config = read_config(RunFolder.open(run))
     kinds = by_kind(result, missions_of(config.env, result.seeds))
+    if video:
+        from s2lab.film import film_run
+
+        for path in film_run(run, video_episodes, checkpoint, mode, video_format):
+            print(f"video: {path}", file=sys.stderr)
     if json:
         rates = {kind.name: [kind.success_rate, kind.episodes] for kind in kinds}
         print_json(result.summary() | ({"kinds": rates} if rates else {}))
