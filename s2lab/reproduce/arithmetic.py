@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from s2lab.reproduce.sequence_record import render
 from s2lab.reproduce.sequence_table import (
     Form,
     Table,
-    render,
     run_table,
     test_rng,
     training_rng,

@@ -10,10 +10,10 @@ from functools import cache
 from math import log
 from typing import TYPE_CHECKING, Any
 
+from s2lab.reproduce.sequence_record import render
 from s2lab.reproduce.sequence_table import (
     Form,
     Table,
-    render,
     run_table,
     test_rng,
     training_rng,

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from s2lab.errors import UserError
-from s2lab.reproduce.sequence_table import Form, Table, render, run_table, training_rng
+from s2lab.reproduce.sequence_record import render
+from s2lab.reproduce.sequence_table import Form, Table, run_table, training_rng
 
 if TYPE_CHECKING:
     from s2lab.agents.sequence_model import SequenceModel

@@ -1,6 +1,7 @@
 """The sequence tables: what they compare with, that a stopped run goes on, and how they render."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from s2lab.errors import UserError
 from s2lab.reproduce import REPRODUCTIONS, run_reproduction
+from s2lab.reproduce import sequence_record as record_of
 from s2lab.reproduce import sequence_table as st
 
 TABLES = ("adding", "copying", "arithmetic", "balls", "digits")
@@ -83,7 +85,7 @@ def test_a_table_is_measured_once_recorded_and_rendered(
     record = json.loads(record_path.read_text())
     assert [row["label"] for row in record["rows"]] == ["sum", "none"]
     assert len(record["rows"][0]["columns"]["error"]) == 2
-    text = st.render(record)
+    text = record_of.render(record)
     assert "_sum, published_" in text
     assert "| none | 2 |" in text  # two weights, no bias
     assert "error" in capsys.readouterr().out
@@ -100,10 +102,17 @@ def test_a_table_is_measured_once_recorded_and_rendered(
     assert len(calls) == 6, "other settings are other runs"
     monkeypatch.setattr("s2lab.reproduce.adding.table_for", two_contestants)
 
+    assert run_reproduction("adding", quick=False, seeds=(0, 1)) == 0
+    kept = json.loads(record_path.read_text())["rows"]
+    shutil.rmtree(st.WORK)
+    assert run_reproduction("adding", quick=False, seeds=(0, 1)) == 0
+    assert len(calls) == 6, "a clone goes on from the record"
+    assert json.loads(record_path.read_text())["rows"] == kept
+
     for path in st.Form("adding").folder.glob("none__s1*.json"):
         path.unlink()
-    st.write_record(st.Form("adding"), (0, 1))
-    assert "| none, 1/2 seeds | 2 |" in st.render(json.loads(record_path.read_text()))
+    record_of.write_record(st.Form("adding"), (0, 1))
+    assert "| none, 1/2 seeds | 2 |" in record_of.render(json.loads(record_path.read_text()))
 
 
 def write_idx(path: Path, values: np.ndarray) -> None:

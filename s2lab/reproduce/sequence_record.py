@@ -1,0 +1,166 @@
+"""What a table of sequence tasks leaves behind: a file per run, a record, a figure, Markdown.
+
+A record holds every run's figures under a digest of the run's settings, so that a clone without
+`runs/reproduce/` goes on from the record that is committed. Knows no task and trains nothing.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from s2lab import durable
+from s2lab.machine import describe_machine
+
+if TYPE_CHECKING:
+    from s2lab.agents.sequence_model import SequenceConfig
+    from s2lab.reproduce.sequence_table import Form
+
+RECORDS = Path("runs/records")
+ONCE = ("label", "core", "core_options", "lr", "parameters")
+# What a run's file says once -> the record's list of it over seeds.
+PER_SEED = {
+    "seed": "seeds",
+    "updates": "updates",
+    "train_cpu_s": "train_cpu_s",
+    "validation": "validation",
+}
+
+
+def result_of(form: "Form", config: "SequenceConfig", label: str, seed: int) -> Path:
+    """The file of one run's result; other settings are another run."""
+    return result_file(form, label, seed, settings_digest(replace(config, seed=seed)))
+
+
+def result_file(form: "Form", label: str, seed: int, digest: str) -> Path:
+    """The same, by the digest of its settings."""
+    clean = "".join(c if c.isalnum() else "-" for c in label)
+    return form.folder / f"{clean}__s{seed}__{digest}.json"
+
+
+def settings_digest(config: "SequenceConfig") -> str:
+    """Eight hexadecimal digits that change with any setting."""
+    return sha256(repr(config).encode()).hexdigest()[:8]
+
+
+def take_over(form: "Form") -> None:
+    """Write the result files of the runs that the record holds and this folder lacks."""
+    path = RECORDS / f"{form.label}.json"
+    if not path.exists():
+        return
+    for row in json.loads(path.read_text())["rows"]:
+        for index, digest in enumerate(row.get("settings", ())):
+            target = result_file(form, row["label"], row["seeds"][index], digest)
+            if target.exists():
+                continue
+            run = {
+                name: row[name] for name in ("label", "core", "core_options", "lr", "parameters")
+            }
+            run |= {name: row[plural][index] for name, plural in PER_SEED.items()}
+            run["columns"] = {name: values[index] for name, values in row["columns"].items()}
+            durable.replace(target, json.dumps(run).encode())
+
+
+def write_record(form: "Form", seeds: Sequence[int]) -> None:
+    """Record, figure and printed table of the runs that are there; nothing where there are none."""
+    record = combined(form, seeds)
+    if not record["rows"]:
+        return
+    RECORDS.mkdir(parents=True, exist_ok=True)
+    path = RECORDS / f"{form.label}.json"
+    durable.replace(path, (json.dumps(record, indent=1) + "\n").encode())
+    draw(record, path.with_suffix(".svg"))
+    print(f"\n{render(record)}\n\nrecord: {path}")
+
+
+def combined(form: "Form", seeds: Sequence[int]) -> dict[str, Any]:
+    """All runs of a table that are there, as one record."""
+    table, rows = form.table(), []
+    for label, config in {**table.contestants, **table.ablations}.items():
+        paths = [result_of(form, config, label, seed) for seed in seeds]
+        runs = [json.loads(path.read_text()) for path in paths if path.exists()]
+        if not runs:
+            continue
+        rows.append(
+            {
+                **{name: runs[0][name] for name in ONCE},
+                "settings": [path.stem.rsplit("__", 1)[1] for path in paths if path.exists()],
+                **{many: [run[one] for run in runs] for one, many in PER_SEED.items()},
+                "columns": {
+                    name: [run["columns"][name] for run in runs] for name in runs[0]["columns"]
+                },
+            }
+        )
+    return {
+        "format": 1,
+        "table": table.name,
+        "form": "quick" if form.quick else "full",
+        "seeds": list(seeds),
+        "rows": rows,
+        "shift": list(table.shift),
+        "published": {label: dict(row) for label, row in table.published.items()},
+        "constants": {label: dict(row) for label, row in table.constants.items()},
+        "source": table.source,
+        "notes": list(table.notes),
+        "environment": describe_machine() | {"hostname": None, "command": form.command},
+    }
+
+
+def render(record: Mapping[str, Any], columns: Sequence[str] = ()) -> str:
+    """The record as Markdown: median over seeds with the whole range; published rows in italics.
+
+    `columns` are those to show; all where none is named.
+    """
+    columns, asked = columns or list(record["rows"][0]["columns"]), len(record["seeds"])
+    head = ["", "parameters", "updates", "CPU s", *columns]
+    lines = [head, ["---"] * len(head)]
+    for row in record["rows"]:
+        cells = [
+            f"{median(values):.3g} [{min(values):.3g}, {max(values):.3g}]"
+            for values in (row["columns"][column] for column in columns)
+        ]
+        updates, spent = median(row["updates"]), median(row["train_cpu_s"])
+        some = f", {len(row['seeds'])}/{asked} seeds" if len(row["seeds"]) < asked else ""
+        lines.append(
+            [row["label"] + some, f"{row['parameters']:,}", f"{updates:.0f}", f"{spent:.0f}"]
+        )
+        lines[-1] += cells
+    for kind in ("published", "constants"):
+        for label, values in record[kind].items():
+            known = [f"{values[c]:.4g}" if c in values else "" for c in columns]
+            name = f"_{label}, published_" if kind == "published" else f"_{label}_"
+            lines.append([name, "", "", "", *known])
+    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    notes = [f"Median and range over {asked} seeds; {record['form']} form.", *record["notes"]]
+    if "command" in record["environment"]:
+        notes.append(f"Measured by `{record['environment']['command']}`.")
+    if record["source"]:
+        notes.append(f"Published: {record['source']}.")
+    return text + "\n\n" + "\n".join(notes)
+
+
+def draw(record: Mapping[str, Any], path: Path) -> None:
+    """Error against shift: one line per contestant through its medians, a band over its range."""
+    import matplotlib.pyplot as plt
+
+    columns = record["shift"] or list(record["rows"][0]["columns"])
+    figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
+    for row in record["rows"]:
+        values = [row["columns"][column] for column in columns]
+        axes.plot(columns, [median(v) for v in values], marker="o", label=row["label"])
+        axes.fill_between(columns, [min(v) for v in values], [max(v) for v in values], alpha=0.15)
+    published = {f"{label}, published": known for label, known in record["published"].items()}
+    for label, known in {**published, **record["constants"]}.items():
+        shown = [column for column in columns if column in known]
+        axes.plot(shown, [known[column] for column in shown], "--", lw=1, label=label)
+    if all(v > 0 for row in record["rows"] for column in columns for v in row["columns"][column]):
+        axes.set_yscale("log")
+    what = "accuracy" if columns[0].startswith("accuracy") else "error"
+    axes.set_title(f"{record['table']} ({record['form']} form): {what} against shift")
+    axes.legend(fontsize="x-small")
+    axes.tick_params(axis="x", labelrotation=30)
+    figure.savefig(path)
+    plt.close(figure)
