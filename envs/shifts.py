@@ -171,6 +171,12 @@ def _larger(family: Family, level: Level) -> World:
     return family, resized(level, 12, rows, columns)
 
 
+def _walking(change: Change, family: Family, level: Level) -> World:
+    """Left, right and forward are all there is to do."""
+    family, level = change(family, level)
+    return family, replace(level, actions=3)
+
+
 def _fewer(family: Family, level: Level) -> World:
     """Two by two rooms with as many things in each; of MultiRoom's six rooms in a row, two."""
     if family.name == "multiroom":
@@ -224,6 +230,12 @@ SHIFTS: dict[str, Shift] = {
         (*_babyai(*_ONE_ROOM, *_MANY_ROOMS), "MiniGrid-FourRooms-v0"),
         _same,
         _larger,
+    ),
+    "walking": Shift(
+        "three actions, left, right and forward; four rooms in 25 x 25 after 19 x 19",
+        ("MiniGrid-FourRooms-v0",),
+        partial(_walking, _same),
+        partial(_walking, _larger),
     ),
     "more_rooms": Shift(
         "3 x 3 rooms after 2 x 2; six rooms in a row after two",

@@ -198,6 +198,21 @@ PRESETS: dict[str, Mapping[str, Any]] = {
     "fourrooms": {
         "num_envs": 256, "rollout_steps": 64, "minibatches": 4, "epochs": 2, "lr": 2e-3,
     },
+    # Where the searches of `s2lab reproduce babyai-rl`, `shifts` and `specialisation` start from:
+    # FourRooms' batches and schedule, shorter rollouts where episodes are short. Learning rate and
+    # entropy bonus are chosen per core by training success and stand in those searches' records.
+    "gotolocal": {
+        "num_envs": 256, "rollout_steps": 40, "minibatches": 8, "epochs": 2, "lr": 1e-3,
+        "entropy_coef": 0.01, "entropy_end": 0.1,
+    },
+    "doorkey": {
+        "num_envs": 64, "rollout_steps": 64, "minibatches": 4, "epochs": 4, "lr": 1e-3,
+        "entropy_coef": 0.01, "entropy_end": 0.1,
+    },
+    "multiroom": {
+        "num_envs": 128, "rollout_steps": 40, "minibatches": 4, "epochs": 4, "lr": 1e-3,
+        "entropy_coef": 0.01, "entropy_end": 0.1,
+    },
     # rl-baselines3-zoo's hyperparams/ppo.yml for MiniGrid-DoorKey-5x5, with the entropy bonus of
     # rl-starter-files, which that entry follows.
     "zoo-doorkey": ZOO,

@@ -30,7 +30,17 @@ TABLES = {
     "demo": "s2lab.demo",
     "curves": "s2lab.reproduce.curves",
     "bench-envs": "s2lab.bench.envs",
-} | {
+    "fourrooms": "s2lab.reproduce.fourrooms_table",
+    "babyai-rl": "s2lab.reproduce.babyai_rl",
+    "shifts": "s2lab.reproduce.generalisation",
+    "specialisation": "s2lab.reproduce.specialisation",
+}
+TABLES |= {f"{name}-quick": TABLES[name] for name in TABLES if "reproduce" in TABLES[name]}
+TABLES |= {
+    f"{name}-search": "s2lab.reproduce.search"
+    for name in ("fourrooms", "babyai-rl", "shifts", "specialisation")
+}
+TABLES |= {
     f"{name}{form}": f"s2lab.reproduce.{name}"
     for name in ("adding", "copying", "arithmetic", "balls", "digits")
     for form in ("", "-quick", *(("-data", "-data-quick") if name == "digits" else ()))

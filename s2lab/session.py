@@ -57,10 +57,13 @@ class Session:
             (tuple(entry) for entry in progress.get("episodes", ())), maxlen=WINDOW
         )
         self.elapsed_before_s = float(progress.get("elapsed_s", 0.0))
+        self.cpu_before_s = float(progress.get("cpu_s", 0.0))
+        self.episode_count = int(progress.get("episode_count", 0))
+        self.success_count = int(progress.get("success_count", 0))
         self._best = float(progress.get("best", -1.0))
         self._logged = -1
         self._status = "failed"
-        self._started = time.monotonic()
+        self._started, self._cpu_started = time.monotonic(), time.process_time()
         self._log_due = Every(config.log_every, self.step)
         self._save_due = Every(config.save_every, self.step)
         kind = "train" if isinstance(config, TrainConfig) else "baseline"
@@ -89,7 +92,8 @@ class Session:
         self.stop.__exit__(kind, error, trace)
         if isinstance(error, KeyboardInterrupt):
             self._status = "interrupted"
-        summary = {"status": self._status, "steps": self.step, "elapsed_s": self.elapsed_s}
+        spent = {"elapsed_s": self.elapsed_s, "cpu_s": self.cpu_s}
+        summary: dict[str, Any] = {"status": self._status, "steps": self.step, **spent}
         if self._status == "finished":
             summary["eval"] = self._evaluate()
         self.tracker.close(summary)
@@ -98,6 +102,11 @@ class Session:
     def elapsed_s(self) -> float:
         """Seconds of training, over all stretches."""
         return self.elapsed_before_s + time.monotonic() - self._started
+
+    @property
+    def cpu_s(self) -> float:
+        """Processor seconds of training, over all stretches."""
+        return self.cpu_before_s + time.process_time() - self._cpu_started
 
     @property
     def success_counts(self) -> bool:
@@ -113,8 +122,11 @@ class Session:
 
     def advance(self, step: int, episodes: Iterable[tuple[float, int, bool]]) -> None:
         """Note the step reached and the episodes (return, length, success) that ended."""
+        ended = list(episodes)
         self.step = step
-        self.episodes.extend(episodes)
+        self.episodes.extend(ended)
+        self.episode_count += len(ended)
+        self.success_count += sum(success for _, _, success in ended)
         self.tracker.progress(step, success_rate=self.success_rate)
 
     def log(self, metrics: Mapping[str, float], *, always: bool = False) -> None:
@@ -130,6 +142,8 @@ class Session:
             if self.success_counts:
                 line["rollout/success_rate"] = self.success_rate or 0.0
             line["charts/episodic_return"] = returns[-1]
+            line["charts/episodes"] = self.episode_count
+            line["charts/successes"] = self.success_count
         stretch = time.monotonic() - self._started
         line["time/fps"] = (self.step - self.start_step) / max(stretch, 1e-9)
         line["time/time_elapsed"] = self.elapsed_s
@@ -148,6 +162,9 @@ class Session:
             "metrics_bytes": self.tracker.offset(),
             "episodes": [list(episode) for episode in self.episodes],
             "elapsed_s": self.elapsed_s,
+            "cpu_s": self.cpu_s,
+            "episode_count": self.episode_count,
+            "success_count": self.success_count,
             "resumes": self.resumes,
             "best": self._best,
         }

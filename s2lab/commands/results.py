@@ -143,6 +143,9 @@ def reproduce(
     quick: bool = False,
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4),
     data: Path | None = None,
+    only: tuple[str, ...] = (),
+    levels: tuple[str, ...] = (),
+    parallel: int | None = None,
 ) -> int:
     """Measure a published table again and write its record under runs/records/.
 
@@ -151,13 +154,19 @@ def reproduce(
         quick: a reduced form that ends within minutes
         seeds: run seeds
         data: folder with better data than the package's own: MNIST's IDX files for digits
+        only: rows of a table of agents to measure now, by their names or parts of them, such as
+            lstm or "lstm, 2 M"; what is measured already stays
+        levels: BabyAI levels of babyai-rl, such as GoToLocal
+        parallel: runs side by side (default: one per CPU core)
     """
     from s2lab.errors import unknown
     from s2lab.reproduce import REPRODUCTIONS, run_reproduction
 
     if table not in REPRODUCTIONS:
         raise unknown("reproduction", table, REPRODUCTIONS, "s2lab list reproductions")
-    return run_reproduction(table, quick=quick, seeds=seeds, data=data)
+    return run_reproduction(
+        table, quick=quick, seeds=seeds, data=data, only=only, levels=levels, parallel=parallel
+    )
 
 
 @command()

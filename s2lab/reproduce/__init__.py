@@ -1,12 +1,12 @@
 """One file per published table. Knows only their names; a table's file loads when it is asked for.
 
 The file of `some-table` is `some_table.py` with `reproduce(*, quick: bool, seeds: Sequence[int])
--> int`, an exit code; those in `TAKES_DATA` have `data: Path | None` as well.
+-> int`, an exit code, and the further arguments that `TAKES` names.
 """
 
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
+from typing import Any
 
 from s2lab.errors import UserError
 
@@ -23,31 +23,47 @@ REPRODUCTIONS: dict[str, str] = {
     "icf": "features that one action each controls (ICF, arXiv 1703.07718)",
     "fourrooms": "success on unseen layouts, modular and not (SGW, arXiv 2103.01197)",
     "curves": "learning curves of PPO beside Stable-Baselines3's, four worlds",
+    "babyai-rl": "frames and episodes to 99 % success in BabyAI (arXiv 2007.12770)",
+    "shifts": "success in training's own worlds and in shifted ones, modular and not",
+    "specialisation": "what modules and schemata tell about keys, carrying and doors",
     "digits": "digits pixel by pixel at other resolutions (RIMs, arXiv 1909.10893)",
 }
 
 
-# Those that can read better data than what comes with the package.
-TAKES_DATA = ("digits",)
+# Which of the further arguments of `run_reproduction` a table takes.
+_PART = ("only", "parallel")
+TAKES: dict[str, tuple[str, ...]] = {
+    "digits": ("data",),
+    "fourrooms": _PART,
+    "babyai-rl": (*_PART, "levels"),
+    "shifts": _PART,
+    "specialisation": _PART,
+}
 
 
-def run_reproduction(
-    name: str, *, quick: bool, seeds: Sequence[int], data: Path | None = None
-) -> int:
+def run_reproduction(name: str, *, quick: bool, seeds: Sequence[int], **more: Any) -> int:
     """Measure one table again; returns the exit code.
 
+    Args:
+        name: of REPRODUCTIONS
+        quick: the reduced form
+        seeds: run seeds
+        more: arguments that only some tables take, see TAKES; None and () say nothing
+
     Raises:
-        UserError: data for a table that makes its own.
+        UserError: an argument that the table does not take.
     """
-    if data is not None and name not in TAKES_DATA:
-        raise UserError(
-            f"--data is {data}, and {name} makes its own data; only {', '.join(TAKES_DATA)} "
-            "reads a folder: leave --data out"
-        )
+    given = {key: value for key, value in more.items() if value not in (None, ())}
+    for key, value in given.items():
+        if key not in TAKES.get(name, ()):
+            takers = ", ".join(other for other, taken in TAKES.items() if key in taken)
+            raise UserError(
+                f"--{key} is {value}, and {name} has no use for it; leave it out: it is for "
+                f"{takers}"
+            )
     module = import_module(f"s2lab.reproduce.{name.replace('-', '_')}")
-    more = {} if data is None else {"data": data}
-    code: int = module.reproduce(quick=quick, seeds=seeds, **more)
+    code: int = module.reproduce(quick=quick, seeds=seeds, **given)
     return code
 
 
-__all__ = ["REPRODUCTIONS", "run_reproduction"]
+__all__ = ["REPRODUCTIONS", "TAKES", "run_reproduction"]

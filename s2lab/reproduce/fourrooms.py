@@ -1,78 +1,157 @@
 """The FourRooms table: success on unseen layouts, cores with and without modules, equal tuning.
 
 Published: Goyal et al. 2021 (shared global workspace, arXiv 2103.01197), from the authors' slides;
-the environment behind those figures is defined nowhere. Ours is MiniGrid-FourRooms-v0: 19 x 19,
-random gaps, agent and goal, a view of 7 x 7, 100 steps, actions left, right and forward of seven.
+the environment behind those figures is defined nowhere. Ours is MiniGrid-FourRooms-v0 (19 x 19,
+random gaps, agent and goal, a view of 7 x 7, 100 steps) with the actions left, right and forward;
+a harder variant has 25 x 25 cells and 173 steps, as many for its floor.
 
-Stages, each resumable: a search of the same `SEARCH` for every core at `SEARCH_STEPS`, chosen by
-training success; five seeds at each budget with what was chosen; the record after every run.
+Two stages, each resumable: `SEARCH` options for everybody at `SEARCH_STEPS`, chosen by training
+success; then five seeds of every row. Required rows come first, those that wait for time last.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from s2lab.agents.encoders.config import EncoderConfig
 from s2lab.agents.ppo_config import PPOConfig
 from s2lab.config import PRESETS, BaselineConfig, TrainConfig
-from s2lab.reproduce.agent_runs import Contest, Job, Settings, run_contest
-from s2lab.reproduce.learning_table import learning_table, summarise
-from s2lab.reproduce.records import write_record
-
-WORLD = "MiniGrid-FourRooms-v0"
-PUBLISHED = {"lstm": 0.62, "rmc": 0.67, "rims": 0.72, "workspace": 0.96}
-SOURCE = "Goyal et al. 2021, arXiv 2103.01197, from the authors' slides; frames not stated"
+from s2lab.reproduce.agent_runs import Contest, Settings
+from s2lab.reproduce.equal_cores import some
+from s2lab.reproduce.failures import failures
+from s2lab.reproduce.fourrooms_table import LARGE, WORLD, draw, table
+from s2lab.reproduce.kept_runs import Part, kept, measure, record_path
+from s2lab.reproduce.records import read_record
+from s2lab.reproduce.search import choose
 
 FEATURES, WIDE_FEATURES = 64, 144
-# Sizes that bring every agent to about the parameters of RIMs with six modules of 32.
-CORES: dict[str, Mapping[str, Any]] = {
-    "none": {},
-    "lstm": {"hidden_size": 152},
-    "gru": {"hidden_size": 176},
-    "rims": {"module_count": 6, "module_size": 32, "active_count": 4, "key_size": 32},
-    "workspace": {"module_count": 6, "module_size": 32, "active_count": 4, "key_size": 24},
-}
-SEARCH = tuple(
-    {"lr": lr, "entropy_coef": entropy, "entropy_end": end}
-    for lr in (1e-3, 2e-3, 4e-3)
-    for entropy, end in ((0.01, 1.0), (0.02, 0.1))
+CORES = some("none", "lstm", "gru", "rims", "workspace")
+EXTRA = some("rmc", "scoff")
+EVERY = {**CORES, **EXTRA}
+# Six settings for everybody: learning rate, and gradient steps per frame.
+SEARCH: tuple[Mapping[str, Any], ...] = tuple(
+    {"lr": lr, "minibatches": minibatches} for minibatches in (4, 8) for lr in (1e-3, 2e-3, 4e-3)
 )
-SEARCH_STEPS, SEARCH_SEED = 500_000, 1000
+SEARCH_STEPS = 1_000_000
 BUDGETS = (2_000_000, 5_000_000)
+LATER = 10_000_000
+QUICK_STEPS = 100_000
+QUICK_CORES = ("none", "lstm", "rims")
+
+# SB3's PPO with enough worlds for its speed: its zoo's eight worlds and batches of 64 take four to
+# five times as long for a frame. Six settings are tried for it as well.
+SB3 = PPOConfig(num_envs=64, rollout_steps=128, minibatches=16, epochs=4, lr_end=0.1, lr=1e-3)
+SB3_SEARCH: tuple[Mapping[str, Any], ...] = tuple(
+    {"lr": lr, "entropy_coef": bonus} for bonus in (0.0, 0.01) for lr in (3e-4, 1e-3, 3e-3)
+)
+NETWORKS = {"sb3 ppo": "default", "sb3 ppo with our encoder": "same"}
+# sb3-contrib's recurrent PPO is some twenty times slower: this budget, and a tenth of the search's.
+RECURRENT = "sb3 recurrent ppo"
+RECURRENT_STEPS, RECURRENT_SEARCH_STEPS = 500_000, 100_000
 
 
-def reproduce(*, quick: bool, seeds: Sequence[int]) -> int:
+def reproduce(
+    *,
+    quick: bool,
+    seeds: Sequence[int],
+    only: Sequence[str] = (),
+    parallel: int | None = None,
+) -> int:
     """Search, train, judge; returns the exit code, 130 when interrupted."""
-    chosen = search(quick)
-    if chosen is None:
-        return 130
+    part = Part(seeds, only, parallel)
     name = "fourrooms-quick" if quick else "fourrooms"
-    contest = Contest(name, contestants(chosen, quick), layouts=100 if quick else 1000)
-    jobs: list[Job] = [(label, seed) for label in contest.contestants for seed in seeds]
-
-    def note(results: Mapping[Job, Mapping[str, Any]]) -> None:
-        rows = summarise(contest.contestants, results, seeds)
-        about = {"world": WORLD, "layouts": contest.layouts, "ceilings": limits, "chosen": chosen}
-        write_record(name, about, seeds, rows)
-
-    limits = ceilings(contest.layouts)
-    results = run_contest(contest, jobs, note)
-    if results is None:
+    everybody = QUICK_CORES if quick else (*EVERY, *NETWORKS, RECURRENT)
+    untuned = rows(dict.fromkeys(everybody, 0), quick)
+    asked = {of(label) for label in part.labels(list(untuned))}
+    chosen = dict.fromkeys(everybody, 0)
+    if not quick:
+        tried = {who: options(who) for who in everybody if who in asked}
+        found = choose("fourrooms-search", tried, parallel=parallel)
+        if found is None:
+            return 130
+        chosen |= found
+    contest = contest_of(name, rows(chosen, quick), quick)
+    jobs = part.jobs([label for label in contest.contestants if of(label) in asked])
+    about = {"world": WORLD, "larger": LARGE, "ceilings": known_ceilings(contest)}
+    if measure(contest, jobs, about, parallel=parallel, after=draw) is None:
         return 130
-    print(learning_table(summarise(contest.contestants, results, seeds)))
+    print(table(read_record(record_path(name))))
     return 0
 
 
-def agent(core: str, steps: int, tuning: Mapping[str, float]) -> TrainConfig:
+def contest_of(name: str, contestants: Mapping[str, Settings], quick: bool) -> Contest:
+    """Every row, judged on both sizes, and what failed looked at."""
+    layouts = 200 if quick else 1000
+    look = partial(failures, layouts=layouts)
+    return Contest(name, contestants, layouts, worlds=(WORLD, LARGE), look=look)
+
+
+def of(label: str) -> str:
+    """Who a row is about."""
+    return label.split(",")[0]
+
+
+def rows(chosen: Mapping[str, int], quick: bool) -> dict[str, Settings]:
+    """Label -> settings of every row, the required ones first.
+
+    Args:
+        chosen: who takes part -> which of its options
+        quick: the reduced form
+    """
+    plan: list[tuple[str, int, str]] = []
+    ours = [who for who in chosen if who in EVERY]
+    if quick:
+        plan = [(who, QUICK_STEPS, WORLD) for who in ours]
+    else:
+        plan += [(who, steps, WORLD) for steps in BUDGETS for who in CORES]
+        plan += [(who, steps, WORLD) for steps in BUDGETS for who in NETWORKS]
+        plan += [(RECURRENT, RECURRENT_STEPS, WORLD), ("lstm", RECURRENT_STEPS, WORLD)]
+        plan += [(who, BUDGETS[1], LARGE) for who in CORES]
+        plan += [(who, LATER, WORLD) for who in CORES]
+        plan += [(who, steps, WORLD) for steps in (*BUDGETS, LATER) for who in EXTRA]
+    return {
+        label(who, steps, world): settings(who, steps, world, options_of(who)[chosen[who]])
+        for who, steps, world in plan
+        if who in chosen
+    }
+
+
+def label(who: str, steps: int, world: str) -> str:
+    """Such as "lstm, 2 M" or "lstm, 5 M, 25x25"."""
+    return f"{who}, {steps / 1e6:g} M" + (", 25x25" if world == LARGE else "")
+
+
+def options_of(who: str) -> tuple[Mapping[str, Any], ...]:
+    """What is tried for whom: six settings each."""
+    return SEARCH if who in EVERY else SB3_SEARCH
+
+
+def options(who: str) -> list[Settings]:
+    """The runs of somebody's search."""
+    steps = RECURRENT_SEARCH_STEPS if who == RECURRENT else SEARCH_STEPS
+    return [settings(who, steps, WORLD, option) for option in options_of(who)]
+
+
+def settings(who: str, steps: int, world: str, tuning: Mapping[str, Any]) -> Settings:
+    """Everything about a run but its seed."""
+    if who in EVERY:
+        return agent(who, steps, tuning, world)
+    base = baseline(steps, world, tuning)
+    if who == RECURRENT:
+        return replace(base, algo="recurrent_ppo", network="default")
+    return replace(base, network="default" if NETWORKS[who] == "default" else "same")
+
+
+def agent(core: str, steps: int, tuning: Mapping[str, Any], world: str = WORLD) -> TrainConfig:
     """Our agent with one core; the feed-forward one is as wide as its budget of weights allows."""
-    settings: dict[str, Any] = {**PRESETS["fourrooms"], **tuning}
     features = FEATURES if core != "none" else WIDE_FEATURES
     return TrainConfig(
-        WORLD,
+        world,
         steps=steps,
-        ppo=PPOConfig(**settings),
+        ppo=PPOConfig(**{**PRESETS["fourrooms"], **tuning}),
         agent=core,
-        core=CORES[core],
+        core=EVERY[core],
         encoder=EncoderConfig(feature_size=features),
         save_every=1_000_000,
         log_every=20_000,
@@ -80,64 +159,27 @@ def agent(core: str, steps: int, tuning: Mapping[str, float]) -> TrainConfig:
     )
 
 
-def search(quick: bool) -> dict[str, dict[str, float]] | None:
-    """The settings with the most training success for every core; None when interrupted."""
-    options = SEARCH[2:3] if quick else SEARCH
-    steps = 33_000 if quick else SEARCH_STEPS
-    cores = ("none", "lstm") if quick else tuple(CORES)
-    tried: dict[str, Settings] = {
-        f"{core} {index}": agent(core, steps, option)
-        for core in cores
-        for index, option in enumerate(options)
-    }
-    name = "fourrooms-search-quick" if quick else "fourrooms-search"
-    contest = Contest(name, tried, layouts=0)
-
-    def note(results: Mapping[Job, Mapping[str, Any]]) -> None:
-        rows = [
-            {"label": label, **options[int(label.split()[1])]}
-            | {"training_success": found["training_success"]}
-            for (label, _), found in results.items()
-        ]
-        write_record(name, {"world": WORLD, "steps": steps}, [SEARCH_SEED], rows)
-
-    results = run_contest(contest, [(label, SEARCH_SEED) for label in tried], note)
-    if results is None:
-        return None
-    best = {}
-    for core in cores:
-        rates = [
-            results[f"{core} {index}", SEARCH_SEED]["training_success"] or 0.0
-            for index in range(len(options))
-        ]
-        best[core] = dict(options[rates.index(max(rates))])
-    return best
-
-
-def contestants(chosen: Mapping[str, Mapping[str, float]], quick: bool) -> dict[str, Settings]:
-    """Every core at every budget, then SB3 at the first one."""
-    budgets = (33_000,) if quick else BUDGETS
-    found: dict[str, Settings] = {
-        f"{core}, {words(steps)}": agent(core, steps, tuning)
-        for steps in budgets
-        for core, tuning in chosen.items()
-    }
-    if not quick:
-        found |= dict(baselines(budgets[0]))
-    return found
-
-
-def baselines(steps: int) -> Iterator[tuple[str, Settings]]:
-    """SB3 PPO about as its zoo trains MiniGrid (batches of 128 in place of 64), two networks."""
-    ppo = PPOConfig(
-        num_envs=8, rollout_steps=128, epochs=10, minibatches=8, lr=2.5e-4, lr_end=0.0,
-        entropy_coef=0.0,
-    )  # fmt: skip
-    base = BaselineConfig(
-        WORLD, steps=steps, ppo=ppo, save_every=1_000_000, log_every=20_000, eval_episodes=0
+def baseline(steps: int, world: str, tuning: Mapping[str, Any]) -> BaselineConfig:
+    """SB3 with many worlds."""
+    return BaselineConfig(
+        world,
+        steps=steps,
+        ppo=replace(SB3, **tuning),
+        save_every=500_000,
+        log_every=20_000,
+        eval_episodes=0,
     )
-    yield f"sb3 ppo, {words(steps)}", replace(base, network="default")
-    yield f"sb3 ppo, our encoder, {words(steps)}", base
+
+
+def known_ceilings(contest: Contest) -> dict[str, dict[str, float]]:
+    """From the record, where it was measured on as many layouts."""
+    path = record_path(contest.name)
+    if path.exists() and kept(contest):
+        config = read_record(path)["config"]
+        if "ceilings" in config:
+            known: dict[str, dict[str, float]] = config["ceilings"]
+            return known
+    return ceilings(contest.layouts)
 
 
 def ceilings(layouts: int) -> dict[str, dict[str, float]]:
@@ -147,27 +189,11 @@ def ceilings(layouts: int) -> dict[str, dict[str, float]]:
 
     found = {}
     for name, player in (("knows the grid", shortest_ways), ("forgets nothing", explore)):
-        steps = player(WORLD, table_seeds(layouts))
-        won = steps > 0
-        found[name] = {"success": float(won.mean()), "steps_per_success": float(steps[won].mean())}
+        for size, world in (("19x19", WORLD), ("25x25", LARGE)):
+            steps = player(world, table_seeds(layouts))
+            won = steps > 0
+            found[f"{name}, {size}"] = {
+                "success": round(float(won.mean()), 5),
+                "steps_per_success": round(float(steps[won].mean()), 3),
+            }
     return found
-
-
-def words(steps: int) -> str:
-    """2 M for 2,000,000."""
-    return f"{steps / 1e6:g} M"
-
-
-def table(record: Mapping[str, Any]) -> str:
-    """The record as Markdown: ceilings, ours, published."""
-    about = record["config"]
-    lines = learning_table(record["rows"])
-    known = ", ".join(f"{name} {rate:.2f}" for name, rate in PUBLISHED.items())
-    limits = "; ".join(
-        f"a player that {name}: {of['success']:.4g} in {of['steps_per_success']:.1f} steps"
-        for name, of in about["ceilings"].items()
-    )
-    return (
-        f"{lines}\n\n{about['layouts']} unseen layouts of {about['world']}, 95 % intervals of the "
-        f"mean over seeds (Student's t). Ceilings: {limits}. Published: {known} ({SOURCE})."
-    )

@@ -1,45 +1,40 @@
 """Rows of trained agents as figures and words: means over seeds with intervals. Knows no world."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import sqrt
 from statistics import fmean, stdev
 from typing import Any
 
-from s2lab.config import TrainConfig
-from s2lab.reproduce.agent_runs import Job, Settings
+from s2lab.reproduce.kept_runs import SEEDS
 from s2lab.reproduce.records import markdown
 
 LEVEL = 0.95
+FIGURES = ("success", "steps_per_success")
+
+Row = Mapping[str, Any]
 
 
-def summarise(
-    contestants: Mapping[str, Settings],
-    results: Mapping[Job, Mapping[str, Any]],
-    seeds: Sequence[int],
-) -> list[dict[str, Any]]:
-    """One row per contestant that has finished a run, each figure as a list over its seeds."""
+def summarise(runs: Sequence[Row]) -> list[dict[str, Any]]:
+    """One row per label of a record's runs, each figure as a list over its seeds."""
     rows = []
-    for label, config in contestants.items():
-        done = {seed: results[label, seed] for seed in seeds if (label, seed) in results}
-        if not done:
-            continue
-        found = list(done.values())
+    for label in dict.fromkeys(run["label"] for run in runs):
+        found = [run for run in runs if run["label"] == label]
         rows.append(
             {
                 "label": label,
-                "agent": config.label,
-                "core": dict(config.core) if isinstance(config, TrainConfig) else None,
-                "steps": config.steps,
-                "seeds": list(done),
-                "seeds_wanted": len(seeds),
+                "steps": found[0]["steps"],
+                "seeds": [run["seed"] for run in found],
                 "parameters": found[0]["parameters"],
                 "training_s": [run["training_s"] for run in found],
+                "cpu_s": [run["cpu_s"] for run in found],
                 "training_success": [run["training_success"] for run in found],
+                "curves": [run["curve"] for run in found],
+                "looked": [run.get("looked", {}) for run in found],
                 "played": {
                     world: {
                         mode: {
                             figure: [run["played"][world][mode][figure] for run in found]
-                            for figure in ("success", "steps_per_success")
+                            for figure in FIGURES
                         }
                         for mode in found[0]["played"][world]
                     }
@@ -70,24 +65,49 @@ def shown(values: Sequence[float | None], digits: int) -> str:
     return text if half != half else f"{text} ± {half:.{digits}f}"
 
 
-def learning_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Markdown: success and steps per success, sampled and greedy, for every world played."""
-    worlds = list(rows[0]["played"])
-    header = ["agent", "frames", "parameters", "seeds"]
-    for world in worlds:
-        name = "" if len(worlds) == 1 else f"{world}, "
-        header += [f"{name}success", "steps", "greedy success", "steps"]
-    header.append("minutes")
-    lines = []
-    for row in rows:
-        wanted = row["seeds_wanted"]
-        done = len(row["seeds"])
-        line = [row["label"].split(",")[0], f"{row['steps']:,}", f"{row['parameters']:,}"]
-        line.append(str(done) if done == wanted else f"{done}/{wanted}")
-        for world in worlds:
-            for mode in ("sampled", "greedy"):
-                found = row["played"][world][mode]
-                line += [shown(found["success"], 3), shown(found["steps_per_success"], 1)]
-        line.append(f"{fmean(row['training_s']) / 60:.1f}")
-        lines.append(line)
+def seeds_of(row: Row) -> str:
+    """5, or 2/5 for a row that is not complete."""
+    done = len(row["seeds"])
+    return str(done) if done >= SEEDS else f"{done}/{SEEDS}"
+
+
+def minutes(values: Sequence[float]) -> str:
+    """The mean of seconds, in minutes."""
+    return f"{fmean(values) / 60:.1f}"
+
+
+def at(curves: Sequence[Sequence[Sequence[float]]], frames: int) -> list[float | None]:
+    """Success of each curve at `frames`, on the line between the points beside it; None beyond."""
+    found: list[float | None] = []
+    for points in curves:
+        before = [point for point in points if point[0] <= frames]
+        after = [point for point in points if point[0] >= frames]
+        if not before or not after:
+            found.append(None)
+            continue
+        (x, _, y, *_), (x_after, _, y_after, *_) = before[-1], after[0]
+        share = (frames - x) / (x_after - x) if x_after > x else 0.0
+        found.append(y + share * (y_after - y))
+    return found
+
+
+def played(world: str, mode: str, figure: str, digits: int = 3) -> Callable[[Row], str]:
+    """A column: one figure of one world; empty for rows that were not judged there."""
+
+    def cell(row: Row) -> str:
+        found = row["played"].get(world, {}).get(mode)
+        return shown(found[figure], digits) if found else ""
+
+    return cell
+
+
+def learning_table(rows: Sequence[Row], columns: Mapping[str, Callable[[Row], str]]) -> str:
+    """Markdown: who was trained for how long, the columns asked for, and the time it took."""
+    header = ["agent", "frames", "parameters", "seeds", *columns, "minutes", "CPU minutes"]
+    lines = [
+        [row["label"], f"{row['steps']:,}", f"{row['parameters']:,}", seeds_of(row)]
+        + [cell(row) for cell in columns.values()]
+        + [minutes(row["training_s"]), minutes(row["cpu_s"])]
+        for row in rows
+    ]
     return markdown(header, lines)

@@ -23,6 +23,8 @@ def write_record(
     seeds: Sequence[int],
     rows: Sequence[Mapping[str, Any]],
     folder: Path = FOLDER,
+    *,
+    a_line_per_row: bool = False,
 ) -> Path:
     """Write `<name>.json` beside and rename it; returns its path. Raises `UserError`."""
     record = {
@@ -37,10 +39,19 @@ def write_record(
     path = folder / f"{name}.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        durable.replace(path, (json.dumps(record, indent=1) + "\n").encode())
+        text = as_lines(record) if a_line_per_row else json.dumps(record, indent=1)
+        durable.replace(path, (text + "\n").encode())
     except OSError as error:
         raise durable.cannot_write(path, error, "run it where runs/records can be made") from None
     return path
+
+
+def as_lines(record: Mapping[str, Any]) -> str:
+    """JSON with a line for each row, so that two sittings' rows are two lines of a diff."""
+    mark = "rows to be filled in"
+    text = json.dumps({**record, "rows": mark}, indent=1)
+    rows = ",\n".join(f"  {json.dumps(row)}" for row in record["rows"])
+    return text.replace(f'"{mark}"', f"[\n{rows}\n ]" if rows else "[]")
 
 
 def read_record(path: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import gymnasium
@@ -62,14 +63,16 @@ def counting(world_id: str, least: int, spread: int) -> Any:
     return altered(world_id, {"gen_mission": gen_mission})
 
 
-def play_beside(monkeypatch: pytest.MonkeyPatch, env: Any, world: Any, steps: int = 60) -> None:
+def play_beside(
+    monkeypatch: pytest.MonkeyPatch, env: Any, world: Any, steps: int = 60, actions: int = 7
+) -> None:
     """Twenty starts and some random steps of a world of ours beside one of minigrid's."""
     monkeypatch.setattr(lockstep, "reference", lambda *_, **__: env)
     monkeypatch.setattr(lockstep, "find_world", lambda _: world)
     pair = lockstep.Lockstep("shifted", SEEDS)
     for _ in range(20):
         pair.restart()
-    for action in np.random.default_rng(0).integers(0, 7, steps).tolist():
+    for action in np.random.default_rng(0).integers(0, actions, steps).tolist():
         pair.step(action)
 
 
@@ -145,6 +148,19 @@ def test_larger_four_rooms_are_minigrids(monkeypatch: pytest.MonkeyPatch) -> Non
     env = FourRoomsEnv(max_steps=173)
     env.width = env.height = 25
     play_beside(monkeypatch, env, world)
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_walking_in_four_rooms_is_minigrids_with_three_actions(
+    monkeypatch: pytest.MonkeyPatch, split: str
+) -> None:
+    family, level = find_world("MiniGrid-FourRooms-v0", shift="walking", split=split)
+    assert level.actions == 3
+    larger = find_world("MiniGrid-FourRooms-v0", shift="larger_rooms", split=split)
+    assert (family, replace(level, actions=7)) == larger
+    env = FourRoomsEnv(max_steps=100 if split == "train" else 173)
+    env.width = env.height = 19 if split == "train" else 25
+    play_beside(monkeypatch, env, (family, level), actions=3)
 
 
 @pytest.mark.parametrize("name", ["GoTo", "GoToSeq", "BossLevel"])
