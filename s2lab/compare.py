@@ -28,10 +28,12 @@ from s2lab.reporting.runs import (
     read_protocol,
     read_run,
 )
+from s2lab.reporting.shifts import compare_shifts
 from s2lab.stats import FloatArray, Strata, Weights, bootstrap_band, performance_profile
 
 LOOK_CLOSELY_UP_TO = 1000
-"""With more runs, configurations, evaluated seeds and curves are left unread unless asked for."""
+"""With more runs, configurations, evaluated seeds, shifts and curves are left unread unless asked
+for."""
 EACH_ENVIRONMENT_UP_TO = 5
 """With more environments, pairs are compared over all of them only."""
 
@@ -88,6 +90,10 @@ def compare(
     several = len({entry.env_id for entry in entries}) > 1
     contests = _contests(entries, tasks, rng, against, level, resamples)
     warnings += _cautions(entries, tasks, metric, recordings, closely)
+    shifts, unlike = compare_shifts(
+        sorted(groups.items()) if closely else (), metric, rng, level, resamples
+    )
+    warnings += unlike
     members = {label: [r for e in entries if e.label == label for r in e.runs] for label in labels}
     configs = {
         label: [read_config(run.path) for run in kept[: None if closely else 1]]
@@ -105,6 +111,7 @@ def compare(
         contests=tuple(contests),
         curve_metric=recordings.metric,
         profile=_profile(tasks, metric, rng, level, resamples),
+        shifts=tuple(sorted(shifts, key=lambda s: (s.env_id, s.shift, labels.index(s.label)))),
         verdicts=(
             *(verdict(c, metric, level, say_where=several) for c in contests),
             *above_chance(entries, say_where=several),
@@ -284,4 +291,5 @@ def _cautions(
     if len(tasks.environments) > 1 and tasks.left_out:
         names = cautions.listed(tasks.left_out)
         found.append(f"Not in the totals, for lack of an environment: {names}.")
+    found += cautions.without_curve(recordings.metric, recordings.without)
     return [*found, *cautions.broken_metrics(recordings.notes)]

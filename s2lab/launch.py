@@ -143,7 +143,7 @@ def plain(child: Child) -> str:
     step, fps, success = last_metrics(child.run.metrics_path)
     if not step:
         return f"{label(child.run)}: {'waiting' if child.process is None else 'starting'}"
-    left = (child.total_steps - step) / fps if fps else 0
+    left = max(child.total_steps - step, 0) / fps if fps else 0
     words = (
         f"{label(child.run)}: {step:,}/{child.total_steps:,} steps, {fps:,.0f}/s, ETA {left:.0f} s"
     )

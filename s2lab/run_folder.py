@@ -5,6 +5,7 @@
 """
 
 import json
+import os
 import re
 import secrets
 import shutil
@@ -52,7 +53,7 @@ class RunFolder:
         progress = {"status": "running", "steps": 0, "elapsed_s": 0.0, "eval": None}
         try:
             durable.replace(run.path / "config.yaml", text.encode())
-            run.write_json("environment.json", describe_machine() | {"uid": secrets.token_hex(6)})
+            run.write_json("environment.json", describe_machine() | {"uid": _uid()})
             run.write_summary({"format": FORMAT, "run_id": run.run_id, **names, **progress})
         except BaseException as error:
             shutil.rmtree(run.path, ignore_errors=True)
@@ -143,6 +144,13 @@ class RunFolder:
     def metrics(self) -> list[dict[str, float]]:
         """Every line of metrics.jsonl (see `read_metrics`); [] before the first."""
         return read_metrics(self.metrics_path)
+
+
+def _uid() -> str:
+    """The run's id in W&B; under `wandb agent` the one that its sweep waits for."""
+    if os.environ.get("WANDB_SWEEP_ID") and (given := os.environ.get("WANDB_RUN_ID")):
+        return given
+    return secrets.token_hex(6)
 
 
 def _claim(root: Path, name: str) -> Path:

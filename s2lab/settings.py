@@ -60,6 +60,18 @@ def with_settings(config: C, chosen: Mapping[str, Any]) -> C:
         raise UserError(str(error)) from None
 
 
+def settings_of(config: RunConfig) -> dict[str, Any]:
+    """Every setting by its dotted name, those that name a run left out."""
+    found: dict[str, Any] = {}
+    for name in _known(config):
+        head, _, tail = name.partition(".")
+        found[name] = getattr(getattr(config, head), tail) if tail else getattr(config, name)
+    for head in OPEN:
+        chosen = getattr(config, head, {})
+        found |= {f"{head}.{name}": value for name, value in chosen.items()}
+    return found
+
+
 def every_combination(config: C, words: Mapping[str, str]) -> list[C]:
     """One configuration for each combination of the values, which commas separate.
 

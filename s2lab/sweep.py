@@ -6,16 +6,11 @@
 
 Any number of processes and machines may work on one study: the journal is appended to under a lock
 held for a write and never while training. A trial is a process `s2lab resume RUN`; its metrics are
-reported as they come, and a trial that lags behind is stopped. Whoever was killed is taken up again
-by the next that works on the study from the same machine.
+reported as they come, and a trial that lags behind is stopped. What a worker had begun that was
+killed or lost is taken up by another (`sweep_trials`).
 """
 
 import json
-import os
-import platform
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,23 +20,18 @@ from typing import Any, Literal
 from s2lab import durable
 from s2lab.config import RunConfig, TrackMode
 from s2lab.errors import UserError
-from s2lab.launchers.job import die_with_parent
 from s2lab.run_folder import RunFolder
 from s2lab.settings import with_settings
 from s2lab.sweep_space import Dimension
+from s2lab.sweep_trials import Active, Metric, Worker, abandoned, finish, follow, start, stop
 
 Sampler = Literal["tpe", "random"]
 Pruner = Literal["median", "halving", "none"]
-Metric = Literal["success_rate", "mean_return"]
-CURVES: dict[Metric, str] = {
-    "success_rate": "rollout/success_rate",
-    "mean_return": "rollout/ep_rew_mean",
-}
 POLL_S = 0.25
+LOOK_AROUND_EVERY_S = 30.0
+"""Between two looks for trials that others have left."""
 LOCK_GRACE_S = 5
 """A write takes milliseconds."""
-ANYONE = ""
-"""The host of a trial that was stopped and waits for whoever comes."""
 
 
 @dataclass(frozen=True)
@@ -73,18 +63,6 @@ class Plan:
         }
 
 
-@dataclass
-class Active:
-    """A trial under way."""
-
-    trial: Any
-    run: RunFolder
-    process: "subprocess.Popen[bytes]"
-    reported: int = -1
-    """The last step that Optuna was told of."""
-    pruned: bool = False
-
-
 CreateRun = Callable[[Any, Path], RunFolder]
 
 
@@ -110,12 +88,17 @@ def run_sweep(
     Raises:
         UserError: Optuna is missing, the folder cannot be written or holds another search.
     """
-    study = open_study(plan, folder)
-    active = [start(trial, run, track, told) for trial, run, told in abandoned(study, folder)]
+    study, worker = open_study(plan, folder), Worker()
+    active: list[Active] = []
+    looked_at = -LOOK_AROUND_EVERY_S
     try:
         while True:
+            if len(active) < parallel and time.monotonic() - looked_at >= LOOK_AROUND_EVERY_S:
+                looked_at = time.monotonic()
+                left = abandoned(study, folder, worker)
+                active += [start(trial, run, track, told) for trial, run, told in left]
             while len(active) < parallel:
-                made = next_trial(study, plan, folder, create_run, say)
+                made = next_trial(study, plan, folder, create_run, worker, say)
                 if made is None:
                     break
                 active.append(start(*made, track))
@@ -123,16 +106,13 @@ def run_sweep(
                 return study
             time.sleep(POLL_S)
             for each in list(active):
-                report(each, plan.metric)
+                follow(each, plan.metric)
                 if each.process.poll() is not None:
+                    follow(each, plan.metric)
                     active.remove(each)
                     say(finish(study, each, plan.metric))
     except KeyboardInterrupt:
-        for each in active:
-            each.process.send_signal(signal.SIGINT)
-        for each in active:
-            each.process.wait()
-            each.trial.set_user_attr("host", ANYONE)
+        stop(active, worker)
         raise
 
 
@@ -199,7 +179,12 @@ def read_storage(folder: Path) -> Any:
 
 
 def next_trial(
-    study: Any, plan: Plan, folder: Path, create_run: CreateRun, say: Callable[[str], None]
+    study: Any,
+    plan: Plan,
+    folder: Path,
+    create_run: CreateRun,
+    worker: Worker,
+    say: Callable[[str], None],
 ) -> tuple[Any, RunFolder] | None:
     """The next trial and its run folder; None when all are used up."""
     from optuna.trial import TrialState
@@ -216,77 +201,7 @@ def next_trial(
             study.tell(trial, state=TrialState.FAIL)
             say(f"trial {trial.number}: these settings do not go together: {error}")
             continue
-        for name, value in {"run": run.run_id, "host": platform.node(), "pid": os.getpid()}.items():
-            trial.set_user_attr(name, value)
+        worker.take(trial)
+        trial.set_user_attr("run", run.run_id)
         return trial, run
     return None
-
-
-def abandoned(study: Any, folder: Path) -> list[tuple[Any, RunFolder, int]]:
-    """Trials that were let go, or whose process on this machine is gone; they are ours now.
-
-    The number is the last step that Optuna was told of.
-    """
-    from optuna.trial import Trial, TrialState
-
-    found = []
-    for frozen in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        about = frozen.user_attrs
-        if "run" not in about or about["host"] not in (ANYONE, platform.node()):
-            continue
-        if about["host"] != ANYONE and Path(f"/proc/{about['pid']}").exists():
-            continue
-        trial = Trial(study, frozen._trial_id)
-        trial.set_user_attr("host", platform.node())
-        trial.set_user_attr("pid", os.getpid())
-        run = RunFolder.open(folder / "runs" / str(about["run"]))
-        found.append((trial, run, max(frozen.intermediate_values, default=-1)))
-    return found
-
-
-def start(trial: Any, run: RunFolder, track: TrackMode, reported: int = -1) -> Active:
-    """A process that works on the trial's run, and dies with us."""
-    words = ["resume", str(run.path), "--quiet", "--track", track]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "s2lab.cli", *words],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        preexec_fn=die_with_parent,
-    )
-    return Active(trial, run, process, reported)
-
-
-def report(each: Active, metric: Metric) -> None:
-    """Tell Optuna what the run has logged since; stop a run that Optuna gives up."""
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the last line may be half written just now
-        rows = each.run.metrics()
-    for row in rows:
-        step, value = int(row["step"]), row.get(CURVES[metric])
-        if step > each.reported and value is not None and value == value:
-            each.reported = step
-            each.trial.report(value, step)
-            if not each.pruned and each.process.poll() is None and each.trial.should_prune():
-                each.pruned = True
-                each.process.send_signal(signal.SIGINT)
-
-
-def finish(study: Any, each: Active, metric: Metric) -> str:
-    """Tell Optuna how the trial ended; a line about it."""
-    from optuna.trial import TrialState
-
-    summary = each.run.summary
-    judged = summary.get("eval")
-    name = f"trial {each.trial.number}, {each.run.run_id}"
-    if summary["status"] == "finished" and judged:
-        study.tell(each.trial, float(judged[metric]))
-        return f"{name}: {metric} {judged[metric]:.3f}"
-    if each.pruned:
-        study.tell(each.trial, state=TrialState.PRUNED)
-        return f"{name}: stopped at step {summary['steps']:,}, below the others"
-    study.tell(each.trial, state=TrialState.FAIL)
-    return f"{name}: {summary['status']}"

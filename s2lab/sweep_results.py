@@ -1,16 +1,20 @@
 """What a sweep leaves behind: the best settings as a preset, a page, and W&B's own form of it."""
 
 import math
+import shlex
 import warnings
 from pathlib import Path
 from typing import Any
 
 from s2lab import __version__, durable
+from s2lab.config import BaselineConfig, TrainConfig, read_config
 from s2lab.errors import UserError
 from s2lab.report import write_report
 from s2lab.reporting.sweep_page import Tried, finite, sweep_sections
 from s2lab.run_folder import RunFolder
-from s2lab.sweep import CURVES, Plan, load_optuna
+from s2lab.sweep import Plan, load_optuna
+from s2lab.sweep_trials import CURVES
+from s2lab.words import words_of
 
 
 def write_results(study: Any, plan: Plan, folder: Path) -> list[Path]:
@@ -27,7 +31,7 @@ def write_results(study: Any, plan: Plan, folder: Path) -> list[Path]:
         best = max(judged, key=lambda each: each.score)
         run = RunFolder.open(folder / "runs" / best.run_id)
         preset = _write(folder / "best.yaml", {"score": best.score, **run.config})
-        command = best_command(plan, best, preset)
+        command = best_command(plan, run, preset)
         written.append(preset)
     written.append(
         write_report(
@@ -39,6 +43,20 @@ def write_results(study: Any, plan: Plan, folder: Path) -> list[Path]:
         )
     )
     return written
+
+
+def sweep_record(study: Any, plan: Plan) -> dict[str, Any]:
+    """What was found, for `--json`."""
+    tried = read_trials(study, plan)
+    judged = [each for each in tried if math.isfinite(each.score)]
+    best = max(judged, key=lambda each: each.score, default=None)
+    return {
+        "format": 1,
+        "metric": plan.metric,
+        "best": None if best is None else best.to_json(),
+        "importance": importance(study),
+        "trials": [each.to_json() for each in tried],
+    }
 
 
 def read_trials(study: Any, plan: Plan) -> list[Tried]:
@@ -70,37 +88,27 @@ def importance(study: Any) -> dict[str, float]:
     return {name: float(share) for name, share in found.items() if math.isfinite(share)}
 
 
-def best_command(plan: Plan, best: Tried, preset: Path) -> str:
-    """The words that train the best settings again."""
-    verb = "train" if hasattr(plan.base, "agent") else "baseline"
-    words = [f"s2lab {verb} {plan.base.env} --preset {preset} --steps {plan.base.steps}"]
-    if hasattr(plan.base, "agent"):
-        words.append(f"--agent {plan.base.agent}")
-    elif hasattr(plan.base, "algo"):
-        words.append(f"--algo {plan.base.algo} --network {getattr(plan.base, 'network', 'same')}")
-    rest = [f"{name}={value}" for name, value in best.values.items() if not name.startswith("ppo.")]
-    if rest:
-        words.append(f"--vary {' '.join(rest)}")
-    return f"{' '.join(words)} --seeds {' '.join(str(plan.base.seed + k) for k in range(1, 6))}"
+def best_command(plan: Plan, run: RunFolder, preset: Path) -> str:
+    """The words that train the best run's settings again, on seeds that the sweep has not seen."""
+    config = read_config(run)
+    words = ["s2lab", *words_of(config, preset)]
+    seeds = [str(plan.base.seed + k) for k in range(1, 6)]
+    return shlex.join([*(words if words[-1] != "--vary" else words[:-1]), "--seeds", *seeds])
 
 
 def to_wandb(plan: Plan) -> dict[str, Any]:
     """W&B's sweep configuration: `wandb sweep wandb.yaml`, then `wandb agent ID` anywhere."""
-    verb = "train" if hasattr(plan.base, "agent") else "baseline"
-    which = ["--agent", plan.base.agent] if hasattr(plan.base, "agent") else []
-    if hasattr(plan.base, "algo"):
-        which = ["--algo", plan.base.algo]
-    steps = ["--steps", str(plan.base.steps), "--seeds", str(plan.base.seed)]
+    assert isinstance(plan.base, TrainConfig | BaselineConfig)
+    verb, *words = words_of(plan.base)
+    said = [verb, words[0], "--seeds", str(plan.base.seed), "--track", "online", *words[1:]]
     form: dict[str, Any] = {
         "name": f"{plan.base.label} in {plan.base.env}",
+        "program": "s2lab",
         "method": {"tpe": "bayes", "random": "random"}[plan.sampler],
         "metric": {"name": CURVES[plan.metric], "goal": "maximize"},
         "parameters": {dimension.name: dimension.to_wandb() for dimension in plan.space},
         "run_cap": plan.trials,
-        "command": [
-            *("s2lab", verb, plan.base.env, *which, *steps, "--track", "online", "--vary"),
-            "${args_no_hyphens}",
-        ],
+        "command": ["s2lab", *said, "${args_no_hyphens}"],
     }
     if plan.pruner != "none":
         form["early_terminate"] = {"type": "hyperband", "min_iter": 4}

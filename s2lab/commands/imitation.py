@@ -5,8 +5,9 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from s2lab.commands.options import RunOptions, chosen_network
 from s2lab.commands.registry import command
-from s2lab.commands.training import RunOptions, chosen_network, work_on
+from s2lab.commands.training import work_on
 from s2lab.config import ImitateConfig, assignments, cloning_config
 
 Options = Annotated[RunOptions, arg(name="")]

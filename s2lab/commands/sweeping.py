@@ -3,12 +3,13 @@
 import os
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from s2lab.commands.registry import command, last_words
-from s2lab.commands.training import RunOptions, chosen_network
+from s2lab.commands.options import RunOptions, chosen_network, chosen_options
+from s2lab.commands.registry import command, last_words, print_json
 from s2lab.config import BaselineConfig, TrainConfig, assignments
 from s2lab.errors import UserError
 
@@ -66,7 +67,7 @@ def sweep(
         raise UserError("a sweep judges by the final evaluation: --eval-episodes must be above 0")
     base: TrainConfig | BaselineConfig
     if algo:
-        base = BaselineConfig(**fields, algo=algo)
+        base = BaselineConfig(**fields, algo=algo, options=chosen_options(options, algo, ()))
     else:
         base = TrainConfig(**fields, **chosen_network(agent, core, encoder))
     bases = options.varied([base])
@@ -75,16 +76,18 @@ def sweep(
     varied = parse_space(bases[0], assignments("--space", space))
     plan = Plan(bases[0], varied, trials, metric, sampler, pruner)
     folder = study or Path("sweeps") / f"{env.replace('/', '-')}__{base.label}"
-    create = baselines.create_run if algo else training.create_run
+    create: CreateRun = baselines.create_run if algo else training.create_run
+    with TemporaryDirectory() as scratch:  # what no trial could begin with is refused here
+        create(plan.base, Path(scratch))
     if options.launcher != "local":
         return share(folder, options, workers)
     return work(plan, folder, create, options)
 
 
 def work(plan: "Plan", folder: Path, create: "CreateRun", options: RunOptions) -> int:
-    """Work on the study here, then write what was found."""
+    """Work on the study here, then write what was found; 1 when no trial came to a score."""
     from s2lab.sweep import run_sweep
-    from s2lab.sweep_results import write_results
+    from s2lab.sweep_results import sweep_record, write_results
 
     found = run_sweep(
         plan,
@@ -94,8 +97,15 @@ def work(plan: "Plan", folder: Path, create: "CreateRun", options: RunOptions) -
         track=options.track,
         say=(lambda line: None) if options.quiet else (lambda line: print(line, file=sys.stderr)),
     )
-    for path in write_results(found, plan, folder):
-        print(path)
+    written = write_results(found, plan, folder)
+    if options.json:
+        print_json(sweep_record(found, plan))
+    else:
+        for path in written:
+            print(path)
+    if not any(trial.state.name == "COMPLETE" for trial in found.get_trials(deepcopy=False)):
+        print(f"no trial of {folder} came to a score", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -116,6 +116,11 @@ def unequal_configs(label: str, configs: Sequence[Mapping[str, Any]]) -> list[st
     return [f"Runs of {label} are averaged although their settings differ: {listed(differing)}."]
 
 
+def without_curve(metric: str, names: Sequence[str]) -> list[str]:
+    """Runs that trained too short, or otherwise, to have logged what the curves show."""
+    return [f"No {metric} was logged, so there is no curve: {listed(names)}."] if names else []
+
+
 def broken_metrics(notes: Sequence[str]) -> list[str]:
     """`notes` name a run and its damage."""
     return [f"{listed(notes)}."] if notes else []

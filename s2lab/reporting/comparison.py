@@ -102,6 +102,23 @@ class Contest:
 
 
 @dataclass(frozen=True)
+class Shifted:
+    """One agent on both sides of one shift of an environment."""
+
+    env_id: str
+    shift: str
+    label: str
+    train: Interval
+    """Mean score on the train side."""
+    test: Interval
+    change: Interval
+    """Test minus train, of the same runs."""
+    train_scores: tuple[float, ...]
+    """One per run."""
+    test_scores: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Overall:
     """Agents over all environments."""
 
@@ -135,6 +152,8 @@ class Comparison:
     curve_metric: str
     """What learning curves show, by its name in metrics.jsonl; empty without curves."""
     profile: Profile | None
+    shifts: tuple[Shifted, ...]
+    """By environment, then shift; empty where no run was evaluated on one."""
     verdicts: tuple[str, ...]
     """Significance in words."""
     warnings: tuple[str, ...]

@@ -33,6 +33,7 @@ from s2lab.reporting.comparison_tables import (
 from s2lab.reporting.curve_charts import Line, line_chart
 from s2lab.reporting.curves import Curve
 from s2lab.reporting.dot_charts import Dot, dot_chart
+from s2lab.reporting.shift_blocks import shift_blocks
 from s2lab.stats import FloatArray
 
 MOST_FAINT_LINES = 12
@@ -116,6 +117,7 @@ def score_blocks(comparison: Comparison, env_id: str) -> tuple[Block, ...]:
     return (
         *((dots,) if dots else ()),
         *(table for table in (*tables, contests) if table.rows),
+        *shift_blocks(comparison, env_id),
     )
 
 

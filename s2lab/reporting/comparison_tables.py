@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from s2lab.reporting.blocks import Cell, Column, Kind, Table
-from s2lab.reporting.comparison import Aggregates, Comparison, Entry
+from s2lab.reporting.comparison import Aggregates, Comparison, Entry, Shifted
 from s2lab.reporting.curves import Curve
 
 
 def comparison_tables(comparison: Comparison) -> dict[str, Table]:
-    """Every table that has rows, by a short name: what `--csv`, `--latex`, `--markdown` write."""
+    """Every table that has rows, by a short name: the files of `s2lab compare --tables`."""
     entries = list(comparison.entries)
     tables = {
         "overall": overall_table(comparison),
@@ -24,6 +24,7 @@ def comparison_tables(comparison: Comparison) -> dict[str, Table]:
         "scores": scores_table(comparison, entries),
         "efficiency": efficiency_table(comparison, entries),
         "contests": contests_table(comparison, None),
+        "shifts": shifts_table(comparison, list(comparison.shifts)),
         "runs": runs_table(comparison),
     }
     return {name: table for name, table in tables.items() if table.rows}
@@ -119,6 +120,28 @@ def contests_table(comparison: Comparison, env_id: str | None) -> Table:
         figures = (contest.difference, contest.improvement, contest.p_value)
         rows.append((*place, contest.ours, contest.theirs, *figures))
     return Table(columns, tuple(rows), f"Pairs, {_intervals(comparison)}.")
+
+
+def shifts_table(comparison: Comparison, shifts: list[Shifted]) -> Table:
+    """What agents lose from the train to the test side of a shift."""
+    kind = _kind(comparison)
+    several = len({shifted.env_id for shifted in shifts}) > 1
+    columns = (
+        *([Column("Environment")] if several else []),
+        Column("Shift"),
+        _label(comparison),
+        Column("Runs", "integer", "evaluated runs, one per seed"),
+        Column("Train side", kind),
+        Column("Test side", kind),
+        Column("Change", kind, "test minus train, of the same runs"),
+    )
+    rows: list[tuple[Cell, ...]] = []
+    for shifted in shifts:
+        place = [shifted.env_id] if several else []
+        figures = (shifted.train, shifted.test, shifted.change)
+        rows.append((*place, shifted.shift, shifted.label, len(shifted.test_scores), *figures))
+    caption = f"{_score(comparison)} on both sides of a shift, {_intervals(comparison)}."
+    return Table(columns, tuple(rows), caption)
 
 
 def runs_table(comparison: Comparison) -> Table:

@@ -108,17 +108,17 @@ def _episodes(
     if not known:
         return None, None, None
     values = np.array([(e.success_rate, e.mean_return, e.mean_length) for e in known])  # [R, 3]
-    band = _mean_band(values, rng, level, resamples)
+    band = mean_band(values, rng, level, resamples)
     found = [
         Interval(*map(float, at)) if isfinite(at[0]) else None
         for at in zip(band.estimate, band.low, band.high, strict=True)
     ]
     if len(known) == 1:
-        found[0] = _over_episodes(known[0], level) or found[0]
+        found[0] = over_episodes(known[0], level) or found[0]
     return found[0], found[1], found[2]
 
 
-def _over_episodes(evaluation: Evaluation | None, level: float) -> Interval | None:
+def over_episodes(evaluation: Evaluation | None, level: float) -> Interval | None:
     """A single run has no seeds to resample; what is left is the chance of its episodes."""
     if evaluation is None or evaluation.episodes < 1 or not 0 <= evaluation.success_rate <= 1:
         return None
@@ -152,11 +152,11 @@ def _mean_curve(
     if not grid.size:
         return None
 
-    band = _mean_band(values, rng, level, resamples)
+    band = mean_band(values, rng, level, resamples)
     return MeanCurve(grid, band, tuple(thinned(curve) for curve in curves))
 
 
-def _mean_band(
+def mean_band(
     values: FloatArray,  # [R, K]
     rng: np.random.Generator,
     level: float,

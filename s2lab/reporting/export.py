@@ -1,5 +1,6 @@
 """A comparison on its way out: the page, the tables as files, the terminal. Computes nothing."""
 
+import sys
 from pathlib import Path
 
 from rich.console import Console
@@ -15,6 +16,7 @@ from s2lab.reporting.comparison_page import comparison_sections
 from s2lab.reporting.comparison_tables import comparison_tables
 from s2lab.reporting.tables import to_csv, to_latex, to_markdown
 
+UNWRAPPED = 10_000  # columns of an output that is no terminal: programs read whole lines
 FORMS = {"csv": to_csv, "tex": to_latex, "md": to_markdown}
 
 
@@ -55,11 +57,12 @@ def write_tables(comparison: Comparison, folder: Path) -> list[Path]:
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """Tables, findings and warnings on standard output."""
-    console = Console(highlight=False, markup=False)
-    for table in comparison_tables(comparison).values():
-        if table.rows:
-            console.print(grid(table))
+    """Tables, findings and warnings on standard output; single runs are for pages and files."""
+    width = None if sys.stdout.isatty() else UNWRAPPED
+    console = Console(highlight=False, markup=False, width=width)
+    for name, table in comparison_tables(comparison).items():
+        if name != "runs":
+            console.print(grid(table), "")
     for line in (*comparison.verdicts, *(f"warning: {text}" for text in comparison.warnings)):
         console.print(line)
 
@@ -68,7 +71,8 @@ def grid(table: Table) -> Grid:
     """The table for a terminal."""
     shown = Grid(title=table.caption or None, title_justify="left", box=None, pad_edge=False)
     for column in table.columns:
-        shown.add_column(column.title, justify="left" if column.kind == "text" else "right")
+        text = column.kind == "text"  # numbers wrap before names are cut
+        shown.add_column(column.title, justify="left" if text else "right", no_wrap=text)
     for row in table.rows:
         shown.add_row(
             *(as_text(cell, column.kind) for cell, column in zip(row, table.columns, strict=True))

@@ -3,7 +3,7 @@
 Knows no statistics and no charts.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,10 +23,12 @@ class Recordings:
     """Curves by run folder; runs without one are absent."""
 
     metric: str
-    """The one metric that most runs logged; empty when none did."""
+    """The one metric that most runs logged more than once; empty when none was logged at all."""
     curves: dict[Path, Curve]
     notes: tuple[str, ...]
-    """Runs with damaged or missing metrics, each with its damage."""
+    """Runs with damaged metrics, each with its damage."""
+    without: tuple[str, ...] = ()
+    """Runs that trained and have no curve."""
 
 
 NOTHING_RECORDED = Recordings("", {}, ())
@@ -36,11 +38,13 @@ def read_recordings(runs: Sequence[Run], metric: Metric) -> Recordings:
     """Read metrics.jsonl of every run; curves of different metrics are never mixed."""
     names = CANDIDATES[metric]
     found = {run: read_recording(run.path, names) for run in runs}
-    counts = {name: sum(name in found[run].curves for run in runs) for name in names}
+    counts = {
+        name: _counts(recording.curves.get(name) for recording in found.values()) for name in names
+    }
     chosen = max(names, key=lambda name: counts[name])
-    if not counts[chosen]:
+    if not any(counts[chosen]):
         chosen = ""
-    notes = []
+    notes, without = [], []
     for run, recording in found.items():
         if recording.damage:
             notes.append(f"{run.run_id}: {recording.damage}")
@@ -48,6 +52,12 @@ def read_recordings(runs: Sequence[Run], metric: Metric) -> Recordings:
             rows = "row" if gaps == 1 else "rows"
             notes.append(f"{run.run_id}: {chosen} is not a number in {gaps} {rows}, left out")
         if chosen and run.steps and chosen not in recording.curves:
-            notes.append(f"{run.run_id}: metrics.jsonl holds no {chosen}, so it has no curve")
+            without.append(run.run_id)
     curves = {run.path: rec.curves[chosen] for run, rec in found.items() if chosen in rec.curves}
-    return Recordings(chosen, curves, tuple(notes))
+    return Recordings(chosen, curves, tuple(notes), tuple(without))
+
+
+def _counts(curves: Iterable[Curve | None]) -> tuple[int, int]:
+    """How many are more than a point, as a final evaluation is, and how many there are."""
+    known = [curve.steps.size for curve in curves if curve is not None]
+    return sum(size > 1 for size in known), len(known)

@@ -59,9 +59,12 @@ class Protocol:
 def find_runs(patterns: Iterable[str | Path]) -> list[Path]:
     """Folders that hold a summary.json: named, matched by a glob, or right inside a named folder.
 
-    Raises UserError when a name or glob leads to no run at all.
+    Raises UserError when a name or glob leads to no run at all, or none is given.
     """
     found: dict[str, None] = {}
+    patterns = list(patterns)
+    if not patterns:
+        raise UserError("name run folders or a glob, such as s2lab compare 'runs/*FourRooms*'")
     for pattern in patterns:
         matches = [name for name in _expand(str(pattern)) if _is_run(name)]
         if not matches:
@@ -72,7 +75,7 @@ def find_runs(patterns: Iterable[str | Path]) -> list[Path]:
 
 def read_run(path: Path) -> Run:
     """The summary of one run. Raises DamagedRun; UserError for a newer format."""
-    summary = _read_object(path / "summary.json")
+    summary = read_object(path / "summary.json")
     written = summary.get("format")
     if isinstance(written, int) and written > FORMAT:
         raise UserError(
@@ -111,7 +114,7 @@ def read_config(path: Path) -> dict[str, Any]:
 def read_protocol(path: Path) -> Protocol | None:
     """From eval.json; None where there is none that can be read."""
     try:
-        found = _read_object(path / "eval.json")
+        found = read_object(path / "eval.json")
     except DamagedRun:
         return None
     seeds = found.get("seeds")
@@ -122,7 +125,7 @@ def read_protocol(path: Path) -> Protocol | None:
 def read_environment(path: Path) -> dict[str, Any]:
     """environment.json; empty where there is none or it is damaged."""
     try:
-        return _read_object(path / "environment.json")
+        return read_object(path / "environment.json")
     except DamagedRun:
         return {}
 
@@ -167,7 +170,8 @@ def _nothing_at(pattern: str) -> str:
     return f"no run folder matches {printable(pattern)!r}; {printable(hint)}"
 
 
-def _read_object(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> dict[str, Any]:
+    """One JSON object. Raises DamagedRun."""
     try:
         with open(path, "rb") as file:
             found = json.loads(file.read())
@@ -183,8 +187,11 @@ def _read_object(path: Path) -> dict[str, Any]:
 def _evaluation(path: Path, summary: object) -> Evaluation | None:
     if not isinstance(summary, dict):
         summary = _means(path)
-    if summary is None:
-        return None
+    return None if summary is None else evaluation_of(summary)
+
+
+def evaluation_of(summary: Mapping[str, object]) -> Evaluation:
+    """Means by name as an evaluation; nan for what is no number."""
     episodes = number(summary.get("episodes"))
     return Evaluation(
         int(episodes) if math.isfinite(episodes) else 0,
@@ -199,9 +206,13 @@ def _means(path: Path) -> dict[str, float] | None:
     if not (path / "eval.json").exists():
         return None
     try:
-        found = _read_object(path / "eval.json")
+        return means_of(read_object(path / "eval.json"))
     except DamagedRun:
         return None
+
+
+def means_of(found: Mapping[str, Any]) -> dict[str, float]:
+    """An evaluation's lists, an entry per episode, as their means."""
 
     def mean_of(name: str) -> float:
         values = found.get(name)

@@ -45,6 +45,12 @@ class Tried:
     score: float
     """Of the final evaluation; nan without one."""
 
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; no score is null."""
+        score = self.score if math.isfinite(self.score) else None
+        about = {"trial": self.number, "run": self.run_id, "state": self.state}
+        return {**about, "values": dict(self.values), "score": score}
+
 
 def sweep_sections(
     tried: Sequence[Tried],

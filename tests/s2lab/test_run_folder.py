@@ -78,6 +78,15 @@ def test_the_environment_names_versions_machine_and_commit(tmp_path: Path) -> No
     assert found["commit"].rstrip("+") == head.stdout.strip()
 
 
+def test_under_w_and_bs_agent_a_run_has_the_id_that_its_sweep_waits_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_RUN_ID", "abc123")
+    assert create(tmp_path).environment["uid"] != "abc123", "a variable left in the shell"
+    monkeypatch.setenv("WANDB_SWEEP_ID", "s1")
+    assert create(tmp_path).environment["uid"] == "abc123"
+
+
 def test_a_summary_keeps_the_fields_not_given(tmp_path: Path) -> None:
     run = create(tmp_path)
     run.write_summary({"status": "finished", "steps": 100, "eval": {"episodes": np.int64(5)}})

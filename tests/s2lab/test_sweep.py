@@ -1,7 +1,6 @@
 """Searches over settings: what may vary, going on after a kill, and what is left at the end."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from s2lab.reporting.sweep_page import Tried, sweep_sections
 from s2lab.run_folder import RunFolder
 from s2lab.settings import every_combination, setting_type, with_settings
 from s2lab.sweep import Plan, open_study
-from s2lab.sweep_results import read_preset, to_wandb
+from s2lab.sweep_results import read_preset
 from s2lab.sweep_space import Dimension, parse_space
 
 needs_optuna = pytest.mark.skipif(not find_spec("optuna"), reason="optuna is not installed")
@@ -232,15 +231,6 @@ def test_a_trial_below_the_others_is_given_up(tmp_path: Path) -> None:
     assert [trial.should_prune() for trial in late] == [True, False]
 
 
-def test_w_and_bs_form_speaks_our_command_line() -> None:
-    form = to_wandb(Plan(BASE, parse_space(BASE, {"ppo.lr": "log:1e-4:1e-2"}), 7))
-    assert form["parameters"] == {
-        "ppo.lr": {"distribution": "log_uniform_values", "min": 1e-4, "max": 1e-2}
-    }
-    assert form["command"][:5] == ["s2lab", "train", "test/Identity-v0", "--agent", "none"]
-    assert form["command"][-2:] == ["--vary", "${args_no_hyphens}"]
-
-
 def test_a_preset_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text("- 1\n")
     with pytest.raises(UserError, match="is no preset"):
@@ -293,8 +283,3 @@ def test_workers_of_a_cluster_share_the_trials(tmp_path: Path) -> None:
 
 def statuses(study: Path) -> list[str]:
     return [json.loads(path.read_text())["status"] for path in study.glob("runs/*/summary.json")]
-
-
-def test_the_process_id_of_this_test_exists() -> None:
-    """What `abandoned` asks of a machine."""
-    assert Path(f"/proc/{os.getpid()}").exists()
