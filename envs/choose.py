@@ -9,6 +9,7 @@ from typing import Any
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from s2lab.envs.external import make_external_vec
+from s2lab.envs.grid_factors import IDS, make_factor_vec
 from s2lab.envs.registration import SHIFTED, WORLDS
 from s2lab.envs.vector import make_vec
 
@@ -22,6 +23,8 @@ def vector_worlds(
     env_id: str, num_envs: int, autoreset: AutoresetMode = AutoresetMode.SAME_STEP
 ) -> VectorEnv[Any, Any, Any]:
     """`num_envs` worlds; their observations may be live buffers, valid until the next step."""
+    if env_id in IDS:
+        return make_factor_vec(env_id, num_envs, autoreset, copy=False)
     if is_native(env_id):
         return make_vec(env_id, num_envs, autoreset=autoreset, copy=False)
     return make_external_vec(env_id, num_envs, autoreset)

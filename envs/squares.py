@@ -1,11 +1,13 @@
 """Squares that move in an image, as in the papers on independently controllable features.
 
 One 2 x 2 square in a 12 x 12 image and four moves (Thomas et al. 2017, arXiv 1703.07718); here also
-several squares with moves of their own, a brightness that an action toggles, and distractors that
-move by themselves. A state is a row of whole numbers, one per factor, so that every score of a
-representation knows the truth. Knows no learning.
+several squares with moves and colours of their own (of squares that look alike no image says which
+is which), a brightness that an action toggles, and distractors that move by themselves. A state is
+a row of whole numbers, one per factor, so that every score of a representation knows the truth.
+Knows no learning.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +19,7 @@ from numpy.typing import NDArray
 MOVES = ((0, 1), (0, -1), (1, 0), (-1, 0))  # down, up, right, left in (x, y), y downwards
 MOVE_NAMES = ("down", "up", "right", "left")
 DIM, BRIGHT = 0.5, 1.0  # of a square
+LISTED = 1000  # states at most that are listed
 EPISODE = 100  # steps until an episode of the environment is cut off
 
 Array = NDArray[Any]
@@ -50,6 +53,11 @@ class Squares:
         return self.size - self.side + 1
 
     @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of an image: a channel for each colour, rows, columns."""
+        return self.squares + (self.distractors > 0), self.size, self.size
+
+    @property
     def factor_names(self) -> tuple[str, ...]:
         """Columns of a state: what the agent controls first, then what it does not."""
         mine = [f"{axis}{i}" for i in range(self.squares) for axis in "xy"]
@@ -80,10 +88,16 @@ class Squares:
         high = [2 if name == "bright" else self.places for name in self.factor_names]
         return rng.integers(0, high, (count, len(high)))
 
-    def every(self) -> Array:  # int64 [N, F]
-        """All states; 121 for one square in its image of 12 x 12."""
+    def every(self) -> Array | None:  # int64 [N, F]
+        """All states, 121 for one square; None where chance moves some or they are too many."""
         high = [2 if name == "bright" else self.places for name in self.factor_names]
+        if self.distractors or math.prod(high) > LISTED:
+            return None
         return np.indices(high).reshape(len(high), -1).T.copy()
+
+    def factors(self, states: Array) -> Array:  # float64 [N, F]
+        """The truth about states: they are nothing else."""
+        return states.astype(float)
 
     def step(self, states: Array, actions: Array, rng: np.random.Generator | None) -> Array:
         """The states after one action each, [N, F]; `rng` moves the distractors."""
@@ -124,21 +138,19 @@ class Squares:
                 found[:, action] = states[:, factor] == edge
         return found
 
-    def images(self, states: Array) -> Array:  # float32 [N, 1, size, size], rows are y
-        """What the states look like; a later square hides an earlier one."""
+    def images(self, states: Array) -> Array:  # float32 [N, C, size, size], rows are y
+        """What the states look like: each square has a channel, all distractors share one."""
         count = len(states)
-        images = np.zeros((count, 1, self.size, self.size), np.float32)
-        names = self.factor_names
-        level = np.full(count, BRIGHT, np.float32)
-        corners = [i for i, name in enumerate(names) if name.startswith(("x", "distractor_x"))]
-        for column in corners:
-            value = level
-            if column == 0 and self.toggle:
-                value = np.where(states[:, names.index("bright")] == 1, BRIGHT, DIM)
+        images = np.zeros((count, *self.shape), np.float32)
+        for i in range(self.squares + self.distractors):
+            first = 2 * i if i < self.squares else 2 * i + self.toggle
+            value = np.full(count, BRIGHT, np.float32)
+            if i == 0 and self.toggle:
+                value = np.where(states[:, 2 * self.squares] == 1, BRIGHT, DIM)
             for right in range(self.side):
                 for down in range(self.side):
-                    x, y = states[:, column] + right, states[:, column + 1] + down
-                    images[np.arange(count), 0, y, x] = value
+                    x, y = states[:, first] + right, states[:, first + 1] + down
+                    images[np.arange(count), min(i, self.squares), y, x] = value
         return images
 
 
@@ -159,8 +171,7 @@ class SquaresEnv(gym.Env[Array, np.int64]):
         if world not in WORLDS:
             raise ValueError(f"unknown world of squares {world!r}; known: {', '.join(WORLDS)}")
         self.squares, self.render_mode = WORLDS[world], render_mode
-        side = self.squares.size
-        self.observation_space = spaces.Box(0.0, 1.0, (1, side, side), np.float32)
+        self.observation_space = spaces.Box(0.0, 1.0, self.squares.shape, np.float32)
         self.action_space = spaces.Discrete(len(self.squares.action_names))
 
     def reset(

@@ -22,6 +22,7 @@ from s2lab.commands import (  # noqa: F401  # importing registers them
     causal,
     demo,
     demos,
+    features,
     imitation,
     inside,
     play,

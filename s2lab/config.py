@@ -4,10 +4,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any, Literal
 
 from s2lab.agents.cloning_config import CloningConfig
-from s2lab.agents.encoders.config import EncoderConfig
+from s2lab.agents.encoders.config import EncoderConfig, GridEncoder
+from s2lab.agents.encoders.icf_config import ICFConfig
 from s2lab.agents.ppo_config import PPOConfig
 from s2lab.errors import UserError, unknown
 from s2lab.run_folder import RunFolder
@@ -148,29 +150,34 @@ KINDS: dict[str, type[TrainConfig] | type[BaselineConfig]] = {
 }
 
 
-def read_config(run: RunFolder) -> TrainConfig | BaselineConfig:
+def read_config(run: RunFolder) -> RunConfig:
     """The settings that a run folder was made with.
 
     Raises:
         UserError: a kind, field or value that this version does not know.
     """
+    from s2lab.icf_settings import ICFRunConfig
+
     path = run.path / "config.yaml"
     kind = str(run.summary.get("kind"))
-    if kind not in KINDS:
-        raise UserError(f"{run.path} is a run of kind {kind!r}; expected {', '.join(KINDS)}")
+    kinds: dict[str, type[RunConfig]] = {**KINDS, "icf": ICFRunConfig}
+    if kind not in kinds:
+        raise UserError(f"{run.path} is a run of kind {kind!r}; expected {', '.join(kinds)}")
     settings = run.config
-    known = {entry.name for entry in fields(KINDS[kind])}
+    known = {entry.name for entry in fields(kinds[kind])}
     for name in settings:
         if name not in known:
             raise UserError(f"{path}: unknown field {name!r}; a newer s2lab may have written it")
     try:
         settings["ppo"] = PPOConfig(**settings.get("ppo", {}))
-        if kind != "baseline":
+        if kind == "icf":
+            settings["icf"] = ICFConfig(**settings.get("icf", {}))
+        elif kind != "baseline":
             settings["encoder"] = EncoderConfig(**settings.get("encoder", {}))
         if kind == "imitate":
             settings["cloning"] = CloningConfig(**settings.get("cloning", {}))
         settings["imports"] = tuple(settings.get("imports", ()))
-        return KINDS[kind](**settings)
+        return kinds[kind](**settings)
     except (TypeError, ValueError) as error:
         raise UserError(f"{path}: {error}") from None
 
@@ -270,9 +277,16 @@ def encoder_config(overrides: Mapping[str, str]) -> EncoderConfig:
     known = {entry.name: entry for entry in fields(EncoderConfig)}
     settings: dict[str, Any] = {}
     for name, text in overrides.items():
-        if name not in known:
+        if name not in known or name == "icf":
             raise unknown("encoder setting", name, known, "s2lab train --help")
-        settings[name] = text if name == "grid" else _parse(name, text, int)
+        settings[name] = (
+            text if known[name].type in (str, GridEncoder) else _parse(name, text, known[name].type)
+        )
+    if "icf_run" in settings:
+        from s2lab.icf_settings import read_icf_run
+
+        settings["icf"] = read_icf_run(RunFolder.open(Path(settings["icf_run"]))).icf
+        settings.setdefault("grid", "icf")
     try:
         return EncoderConfig(**settings)
     except ValueError as error:

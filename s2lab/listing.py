@@ -34,6 +34,10 @@ def names_of(what: str, imports: Sequence[str] = ()) -> dict[str, str]:
             }
         case "ppo":
             return {entry.name: f"default {entry.default}" for entry in fields(PPOConfig)}
+        case "worlds":
+            from s2lab.envs.controllable import CONTROLLABLE
+
+            return dict(CONTROLLABLE)
         case "shifts":
             from s2lab.envs.shifts import SHIFTS
 

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from s2lab.config import ImitateConfig, TrackMode, TrainConfig, read_config
+from s2lab.config import BaselineConfig, ImitateConfig, TrackMode, TrainConfig, read_config
 from s2lab.errors import UserError
+from s2lab.icf_settings import ICFRunConfig
 from s2lab.run_folder import RunFolder
 from s2lab.session import Outcome
 
@@ -28,6 +29,11 @@ def resume_run(path: Path, *, track: TrackMode = "off", quiet: bool = False) -> 
         from s2lab.training import run_training
 
         return run_training(run, config, track=track, quiet=quiet)
+    if isinstance(config, ICFRunConfig):
+        from s2lab.icf import run_icf
+
+        return run_icf(run, config, track=track, quiet=quiet)
     from s2lab.baselines import run_baseline
 
+    assert isinstance(config, BaselineConfig), "the last kind"
     return run_baseline(run, config, track=track, quiet=quiet)

@@ -14,7 +14,7 @@ from typing import Any
 
 from s2lab import __version__, checkpoint
 from s2lab.clock import Every, StopRequest
-from s2lab.config import BaselineConfig, TrackMode, TrainConfig
+from s2lab.config import BaselineConfig, RunConfig, TrackMode
 from s2lab.errors import UserError
 from s2lab.machine import memory_mib
 from s2lab.run_folder import RunFolder
@@ -41,7 +41,7 @@ class Session:
     def __init__(
         self,
         run: RunFolder,
-        config: TrainConfig | BaselineConfig,
+        config: RunConfig,
         *,
         track: TrackMode,
         quiet: bool,
@@ -66,7 +66,7 @@ class Session:
         self._started, self._cpu_started = time.monotonic(), time.process_time()
         self._log_due = Every(config.log_every, self.step)
         self._save_due = Every(config.save_every, self.step)
-        kind = "train" if isinstance(config, TrainConfig) else "baseline"
+        kind = "baseline" if isinstance(config, BaselineConfig) else "train"
         self.tracker = Tracker(
             run,
             mode=track,
@@ -128,6 +128,10 @@ class Session:
         self.episode_count += len(ended)
         self.success_count += sum(success for _, _, success in ended)
         self.tracker.progress(step, success_rate=self.success_rate)
+
+    def due(self) -> bool:
+        """Whether a line of metrics is due at this step; true once."""
+        return self._log_due(self.step)
 
     def log(self, metrics: Mapping[str, float], *, always: bool = False) -> None:
         """Write a line of metrics when one is due."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from s2lab import seeds
-from s2lab.config import BaselineConfig, TrainConfig
+from s2lab.config import RunConfig
 
 MOST_STARTS = 20_000  # of training, drawn again
 
@@ -26,7 +26,7 @@ class Starts:
 
 
 def compare_starts(
-    config: TrainConfig | BaselineConfig, eval_seeds: list[int], mean_length: float
+    config: RunConfig, eval_seeds: list[int], mean_length: float
 ) -> Starts | None:
     """Draw both sets of starts; None for worlds that are not native.
 

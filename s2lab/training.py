@@ -12,7 +12,7 @@ from s2lab.errors import UserError, unknown
 from s2lab.process import tune_process
 from s2lab.run_folder import RunFolder
 from s2lab.session import Outcome, Session, check_device, last_checkpoint
-from s2lab.warm_start import load_weights
+from s2lab.warm_start import load_features, load_weights
 
 if TYPE_CHECKING:
     import gymnasium as gym
@@ -37,8 +37,7 @@ def create_run(config: TrainConfig, runs: Path = Path("runs")) -> RunFolder:
     check_device(config.device)
     check_environment(config.env, config.imports)
     model = build_model(config)
-    if config.start:
-        load_weights(model, Path(config.start))
+    begin_with(model, config)
     return RunFolder.create(
         runs,
         env_id=config.env,
@@ -74,8 +73,8 @@ def run_training(
     tune_process()
     saved = last_checkpoint(run)
     model = build_model(config)
-    if config.start and not saved:
-        load_weights(model, Path(config.start))
+    if not saved:
+        begin_with(model, config)
     worlds = vector_worlds(config.env, config.ppo.num_envs)
     with Session(run, config, track=track, quiet=quiet, saved=saved) as session:
         learner = PPO(
@@ -108,6 +107,18 @@ def run_training(
         outcome = session.finish(parts)
     worlds.close()
     return outcome
+
+
+def begin_with(model: "ActorCritic", config: TrainConfig) -> None:
+    """Weights of earlier runs that the settings name.
+
+    Raises:
+        UserError: weights that are missing or do not fit.
+    """
+    if config.encoder.icf_run:
+        load_features(model, Path(config.encoder.icf_run))
+    if config.start:
+        load_weights(model, Path(config.start))
 
 
 def build_model(config: TrainConfig) -> "ActorCritic":

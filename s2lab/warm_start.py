@@ -24,6 +24,29 @@ def network_of(path: Path) -> dict[str, Any]:
     return {"agent": config.agent, "core": config.core, "encoder": config.encoder}
 
 
+def load_features(model: "ActorCritic", path: Path) -> None:
+    """Give a network's encoder the controllable features of a run of `train-icf`.
+
+    Raises:
+        UserError: no good checkpoint, or features of images of another size.
+    """
+    from s2lab.agents.encoders.icf_grid import ControllableGrid
+    from s2lab.icf import load_icf
+
+    learned = load_icf(path).model.state_dict()
+    readers = [part for part in model.encoder.modules() if isinstance(part, ControllableGrid)]
+    if not readers:
+        raise UserError("grid=icf takes an environment with a grid in its observation")
+    for reader in readers:
+        own = reader.state_dict()
+        if any(learned[name].shape != part.shape for name, part in own.items()):
+            raise UserError(
+                f"{path} learned on images of {load_icf(path).world.shape}, which are not those "
+                "of this environment; train-icf doorkey-8x8 fits s2lab/DoorKeyFactors-8x8-v0"
+            )
+        reader.load_state_dict({name: learned[name] for name in own})
+
+
 def load_weights(model: "ActorCritic", path: Path) -> None:
     """Give a network the weights of a run's latest checkpoint.
 

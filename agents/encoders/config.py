@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-GridEncoder = Literal["table", "convolutions", "film"]
+from s2lab.agents.encoders.icf_config import ICFConfig
+
+GridEncoder = Literal["table", "convolutions", "film", "icf"]
 
 
 @dataclass(frozen=True)
@@ -13,7 +15,8 @@ class EncoderConfig:
     grid: GridEncoder = "table"
     """How a symbolic grid is read. `table`: a weight for every code at every cell, one layer;
     `convolutions`: embeddings and two convolutions; `film`: BabyAI 1.1's convolutions, modulated by
-    the mission. `s2lab bench train` times them beside each other."""
+    the mission; `icf`: controllable features that another run has learned. `s2lab bench train`
+    times the first three beside each other."""
     cell_size: int = 16
     """Width of the embedding of one grid cell, of convolutions and film; BabyAI 1.1 uses 128."""
     channels: int = 16
@@ -24,7 +27,18 @@ class EncoderConfig:
     """Width of the vector that the core receives. 128 learned no faster on GoToRedBallGrey and
     DoorKey-8x8, and a core's time grows with it."""
 
+    icf_run: str = ""
+    """Run folder of `s2lab train-icf` whose features to begin with, for `icf`."""
+    icf_frozen: bool = True
+    """Leave those features as they are."""
+    icf: ICFConfig | None = None
+    """That run's settings, so that the network can be made without its folder."""
+
     def __post_init__(self) -> None:
+        if isinstance(self.icf, dict):  # from config.yaml
+            object.__setattr__(self, "icf", ICFConfig(**self.icf))
+        if (self.grid == "icf") != (self.icf is not None):
+            raise ValueError("encoder settings grid=icf and icf_run=RUN go together; give both")
         if self.grid not in get_args(GridEncoder):
             allowed = ", ".join(get_args(GridEncoder))
             raise ValueError(f"encoder setting grid is {self.grid!r}; give one of {allowed}")

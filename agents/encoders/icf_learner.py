@@ -1,11 +1,9 @@
 """Learning controllable features from transitions: one gradient step at a time, resumable.
 
-Knows no files. A transition batch is states and what each action makes of them; equal states are
-encoded once, which for the single square is all 121 of them.
+Knows no files and no world but through `ControllableWorld`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,42 +14,18 @@ from torch import Tensor
 from s2lab.agents.encoders.icf import ControllableFeatures
 from s2lab.agents.encoders.icf_config import ICFConfig
 from s2lab.agents.encoders.selectivity import (
-    action_information,
     attribute_objective,
     entropy,
     selectivity_objective,
 )
-from s2lab.envs.squares import Squares
+from s2lab.agents.encoders.transitions import (
+    ControllableWorld,
+    Transitions,
+    all_transitions,
+    transitions,
+)
 
 Array = NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Transitions:
-    """States and their successors, as images that each occur once."""
-
-    images: Tensor
-    """[U, C, H, W], different states."""
-    before: Tensor
-    """int64 [B], rows of `images`."""
-    after: Tensor
-    """int64 [B, A], rows of `images` after each action."""
-    blocked: Tensor
-    """bool [B, A], actions that change nothing."""
-
-
-def transitions(world: Squares, states: Array, rng: np.random.Generator) -> Transitions:
-    """What every action makes of `states`, [B, F]."""
-    following = world.successors(states, rng)  # [B, A, F]
-    together = np.concatenate([states, following.reshape(-1, states.shape[1])])
-    different, place = np.unique(together, axis=0, return_inverse=True)
-    rows = torch.from_numpy(place.reshape(-1))
-    return Transitions(
-        torch.from_numpy(world.images(different)),
-        rows[: len(states)],
-        rows[len(states) :].view(len(states), -1),
-        torch.from_numpy(world.blocked(states)),
-    )
 
 
 class ICFLearner:
@@ -59,7 +33,7 @@ class ICFLearner:
 
     def __init__(
         self,
-        world: Squares,
+        world: ControllableWorld,
         config: ICFConfig,
         rng: np.random.Generator,
         seed: int,
@@ -69,32 +43,40 @@ class ICFLearner:
         torch.manual_seed(seed)
         self.world, self.config, self.rng = world, config, rng
         self.device = torch.device(device)
-        shape = (1, world.size, world.size)
-        self.model = ControllableFeatures(shape, len(world.action_names), config).to(self.device)
-        self.optimizer = torch.optim.Adam(self.model.parameters(), config.lr)
+        self.model = ControllableFeatures(world.shape, len(world.action_names), config)
+        self.model.to(self.device)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), config.lr, fused=True)
         self.update_count = 0
-        places = world.places ** (2 * (world.squares + world.distractors)) * (1 + world.toggle)
-        self._all = world.every() if places <= config.batch else None
+        self.drawn = config.drawn(len(world.action_names))
+        states = world.every()
+        whole = states is not None and len(states) <= config.batch and not self.drawn
+        self._all = all_transitions(world, states).to(self.device) if whole else None  # type: ignore[arg-type]  # `whole` says that there are states
 
-    def update(self) -> dict[str, float]:
+    @property
+    def progress(self) -> float:
+        """Share of the updates that are done."""
+        return self.update_count / self.config.updates
+
+    def update(self) -> dict[str, Tensor]:
         """One gradient step; returns the terms of the loss."""
-        done = self.update_count / self.config.updates
         for group in self.optimizer.param_groups:
-            group["lr"] = self.config.lr * min(1.0, 2 * (1 - done))
-        states = self._all if self._all is not None else self.world.sample(
-            self.rng, self.config.batch
-        )  # fmt: skip
-        loss, terms = self.loss(transitions(self.world, states, self.rng))
+            group["lr"] = self.config.lr * min(1.0, 2 * (1 - self.progress))
+        loss, terms = self.loss(self.draw() if self._all is None else self._all)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         self.optimizer.step()
         self.update_count += 1
         return terms
 
-    def loss(self, batch: Transitions) -> tuple[Tensor, dict[str, float]]:
+    def draw(self) -> Transitions:
+        """A batch of transitions from states drawn by the world."""
+        states = self.world.sample(self.rng, self.config.batch)
+        return transitions(self.world, states, self.rng, self.drawn).to(self.device)
+
+    def loss(self, batch: Transitions) -> tuple[Tensor, dict[str, Tensor]]:
         """Reconstruction error less the weighted objective."""
         config, model = self.config, self.model
-        images = batch.images.to(self.device)
+        images = batch.images
         hidden = model.hidden(images)
         mean = model.code(hidden)
         code, divergence = mean, mean.new_zeros(())
@@ -105,49 +87,49 @@ class ICFLearner:
             divergence = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum(1).mean()
         seen = torch.tanh(code)
         error = 0.5 * (model.decode(seen) - images).square().sum((1, 2, 3)).mean()
-        loss = error + config.beta * divergence
+        begin, end = config.reconstruction, config.reconstruction_end
+        loss = (begin + (end - begin) * self.progress) * error + config.beta * divergence
         terms = {"reconstruction": error, "divergence": divergence}
         if config.weight:
-            features = torch.tanh(mean)
-            objective, policies = self.objective(batch, images, hidden, features)
+            objective, policies = self.objective(batch, images, hidden, torch.tanh(mean))
             weight = config.weight
             if config.warm_up:
                 weight *= min(1.0, self.update_count / config.warm_up)
-            told = action_information(policies)
-            if config.objective == "continuous":  # an attribute has no name to keep
-                told = torch.zeros_like(told)
-            spread = entropy(policies).sum(1).mean()
-            left = max(0.0, 1 - 2 * self.update_count / config.updates)
-            bonus = config.diversity * told + config.entropy * left * spread
-            loss = loss - weight * (objective + bonus)
-            terms |= {"objective": objective, "action_information": told}
-        return loss, {name: float(term.detach()) for name, term in terms.items()}
+            bonus = config.entropy * max(0.0, 1 - 2 * self.progress) * entropy(policies).sum(1)
+            gain = config.selectivity * objective + bonus.mean()
+            loss = loss - weight * gain
+            terms["objective"] = objective
+        return loss, {name: term.detach() for name, term in terms.items()}
 
     def objective(
         self, batch: Transitions, images: Tensor, hidden: Tensor, features: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The objective and the policies [B, K or M, A] that it was taken under."""
         config = self.config
-        before, after = features[batch.before], features[batch.after]  # [B, K], [B, A, K]
-        blocked = batch.blocked.to(self.device)
-        weights = torch.ones_like(blocked, dtype=features.dtype)
+        before, after = features[batch.before], features[batch.after]  # [B, K], [B, D, K]
+        scale = batch.blocked.shape[1] / batch.actions.shape[1] if self.drawn else 1.0
+        weights = features.new_full(batch.actions.shape, scale)  # 1 / q of a uniform draw, over D
         if config.objective == "continuous":
             shape = (len(before), config.attributes, config.noise)
             noise = torch.from_numpy(self.rng.standard_normal(shape, np.float32))
             attributes, logits = self.model.draw_attributes(before, noise.to(self.device))
-            policies = self.masked(logits, blocked)
-            gain = attribute_objective(before, after, attributes, policies, weights, config.sigma)
-            return gain, policies
-        logits = self.model.policies(images, hidden)[batch.before]
-        policies = self.masked(logits, blocked)
-        directed = config.objective == "directed"
-        return (
-            selectivity_objective(after - before[:, None], policies, weights, directed),
-            policies,
-        )
+            policies = self.masked(logits, batch.blocked)
+            tried = chosen(policies, batch.actions)
+            sigma = config.sigma
+            return attribute_objective(before, after, attributes, tried, weights, sigma), policies
+        if self.progress < config.stateless:
+            logits = self.model.stateless_policies(len(before))
+        else:
+            logits = self.model.policies(images, hidden)[batch.before]
+        policies = self.masked(logits, batch.blocked)
+        changes, directed = after - before[:, None], config.objective == "directed"
+        tried = chosen(policies, batch.actions)
+        return selectivity_objective(changes, tried, weights, directed), policies
 
     def masked(self, logits: Tensor, blocked: Tensor) -> Tensor:
         """Probabilities [B, K, A] of logits, over the actions that change something."""
+        if self.config.policies == "uniform":
+            logits = torch.zeros_like(logits)
         if self.config.mask_blocked:
             logits = logits.masked_fill(blocked[:, None], -1e9)
         return logits.softmax(-1)
@@ -175,3 +157,8 @@ class ICFLearner:
         self.optimizer.load_state_dict(dict(saved["optimizer"]))
         self.update_count = int(saved["update"])
         self.rng.bit_generator.state = saved["rng"]
+
+
+def chosen(policies: Tensor, actions: Tensor) -> Tensor:
+    """Probabilities [B, K, D] of the actions [B, D] that were tried, of all [B, K, A]."""
+    return policies.gather(2, actions[:, None].expand(-1, policies.shape[1], -1))

@@ -3,7 +3,8 @@
 One small encoder per field, chosen by the field's space; their outputs are concatenated.
 
 * a symbolic grid, uint8 [X, Y, 3] with codes up to 10: a table over cells and codes, or embeddings
-  and convolutions, with the mission inside them or not (`EncoderConfig.grid`);
+  and convolutions, with the mission inside them or not, or controllable features
+  (`EncoderConfig.grid`);
 * a picture, uint8 [X, Y, C] of at least 36 x 36: the three convolutions of Mnih et al. 2015;
 * `mission`, token ids int16 [L]: word embedding and a GRU;
 * Discrete: a row of a table; MultiDiscrete, MultiBinary: one-hot;
@@ -22,6 +23,7 @@ from torch.nn import functional
 from s2lab.agents.encoders.cell_table import CellTable
 from s2lab.agents.encoders.config import EncoderConfig
 from s2lab.agents.encoders.field import FieldEncoder, Observation, SummedEncoder
+from s2lab.agents.encoders.icf_grid import ControllableGrid
 from s2lab.agents.encoders.mission import Mission, SummedMission
 from s2lab.agents.encoders.symbolic_grid import FilmGrid, SymbolicGrid
 
@@ -129,6 +131,8 @@ def _grid_encoder(shape: tuple[int, ...], config: EncoderConfig) -> FieldEncoder
         return CellTable(shape, config.feature_size)
     if config.grid == "film":
         return FilmGrid(config)
+    if config.icf is not None:
+        return ControllableGrid(shape, config.icf, config.icf_frozen)
     return SymbolicGrid(shape, config)
 
 

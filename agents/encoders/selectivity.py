@@ -67,15 +67,6 @@ def attribute_objective(
     return (probabilities * gain * weights[:, None]).sum(-1).mean()
 
 
-def action_information(probabilities: Tensor) -> Tensor:
-    """Mutual information of feature and action, nats, if every feature is as likely.
-
-    Takes policies [B, K, A], averaged over states first: a feature keeps its action everywhere.
-    """
-    mean = probabilities.mean(0)  # [K, A]
-    return entropy(mean.mean(0)) - entropy(mean).mean()
-
-
 def entropy(probabilities: Tensor) -> Tensor:
     """Of distributions along the last axis, nats."""
     return -(probabilities * (probabilities + 1e-9).log()).sum(-1)

@@ -24,6 +24,7 @@ def list_names(
             "ppo",
             "reproductions",
             "shifts",
+            "worlds",
         ]
     ],
     /,

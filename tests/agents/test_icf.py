@@ -9,12 +9,9 @@ import torch
 from s2lab.agents.encoders import scores
 from s2lab.agents.encoders.icf import ControllableFeatures
 from s2lab.agents.encoders.icf_config import ICFConfig
-from s2lab.agents.encoders.icf_learner import ICFLearner, transitions
-from s2lab.agents.encoders.selectivity import (
-    action_information,
-    attribute_objective,
-    selectivity_objective,
-)
+from s2lab.agents.encoders.icf_learner import ICFLearner, chosen
+from s2lab.agents.encoders.selectivity import attribute_objective, selectivity_objective
+from s2lab.agents.encoders.transitions import all_transitions, transitions
 from s2lab.envs.squares import WORLDS, Squares
 
 
@@ -80,11 +77,30 @@ def test_the_attribute_objective_is_an_enumeration_on_a_world_of_three_states() 
     )
 
 
-def test_information_is_log_actions_when_each_feature_has_its_own_and_none_when_all_agree() -> None:
-    own = torch.eye(4).expand(7, 4, 4)
-    assert float(action_information(own)) == pytest.approx(math.log(4), abs=1e-5)
-    same = torch.eye(4)[0].expand(7, 4, 4)
-    assert float(action_information(same)) == pytest.approx(0.0, abs=1e-5)
+def test_expectations_over_drawn_actions_are_exact_on_average() -> None:
+    """Every pair of draws, each as likely: their mean is the sum over all three actions."""
+    changes, policies, _ = random_inputs(2)
+    exact = selectivity_objective(changes, policies, torch.ones(5, 3).double(), True)
+    found = []
+    for first in range(3):
+        for second in range(3):
+            actions = torch.tensor([[first, second]]).expand(5, 2)
+            tried = changes.gather(1, actions[..., None].expand(-1, -1, 2))
+            weights = torch.full((5, 2), 3 / 2).double()
+            gain = selectivity_objective(tried, chosen(policies, actions), weights, True)
+            found.append(float(gain))
+    assert sum(found) / 9 == pytest.approx(float(exact), abs=1e-12)
+
+
+def test_a_learner_draws_actions_where_they_are_many() -> None:
+    assert ICFConfig().drawn(8) == 0
+    assert ICFConfig().drawn(9) == 4
+    world = Squares(squares=3)
+    learner = ICFLearner(world, ICFConfig(features=12), np.random.default_rng(0), seed=0)
+    batch = learner.draw()
+    assert batch.actions.shape == (128, 4)
+    assert batch.blocked.shape == (128, 12)
+    assert math.isfinite(float(learner.update()["objective"]))
 
 
 def codes() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -144,10 +160,26 @@ def test_the_decoder_sees_the_features_and_nothing_else() -> None:
         ControllableFeatures((1, 10, 12), 4, ICFConfig())
 
 
+@pytest.mark.parametrize("drawn", [0, 3])
+def test_transitions_are_what_the_world_does(drawn: int) -> None:
+    """Each image after an action, against one made from the world's own successor."""
+    world, rng = Squares(squares=2, toggle=True), np.random.default_rng(0)
+    states = world.sample(rng, 20)
+    batch = transitions(world, states, rng, drawn)
+    following = world.successors(states, rng)
+    for b in range(20):
+        assert np.array_equal(batch.images[batch.before[b]], world.images(states[b : b + 1])[0])
+        for d, action in enumerate(batch.actions[b].tolist()):
+            truth = world.images(following[b : b + 1, action])[0]
+            assert np.array_equal(batch.images[batch.after[b, d]], truth)
+
+
 @pytest.mark.parametrize("objective", ["directed", "discrete", "continuous"])
-def test_a_batch_knows_every_action_of_every_state(objective: str) -> None:
+def test_a_batch_of_the_whole_world_knows_every_action_of_every_state(objective: str) -> None:
     world = WORLDS["square"]
-    batch = transitions(world, world.every(), np.random.default_rng(0))
+    states = world.every()
+    assert states is not None
+    batch = all_transitions(world, states)
     assert len(batch.images) == 121, "equal states are encoded once"
     stays = batch.after == batch.before[:, None]
     assert torch.equal(stays, batch.blocked)
@@ -158,10 +190,37 @@ def test_a_batch_knows_every_action_of_every_state(objective: str) -> None:
     assert {"reconstruction", "objective"} <= set(terms)
 
 
+def test_weights_follow_their_schedules() -> None:
+    """The loss is the reconstruction's part less the objective's, at the start and half way."""
+    world = WORLDS["square"]
+    config = ICFConfig(warm_up=40, reconstruction=2.0, reconstruction_end=1.0, updates=80)
+    learner = ICFLearner(world, config, np.random.default_rng(0), seed=0)
+    states = world.every()
+    assert states is not None
+    batch = all_transitions(world, states)
+    for done, error_weight, weight in ((0, 2.0, 0.0), (20, 1.75, 0.15), (60, 1.25, 0.3)):
+        learner.update_count = done
+        loss, terms = learner.loss(batch)
+        wanted = error_weight * terms["reconstruction"] - weight * terms["objective"]
+        assert float(loss.detach()) == pytest.approx(float(wanted), rel=1e-5)
+
+
+def test_policies_know_no_state_at_first_and_start_with_actions_of_their_own() -> None:
+    world = WORLDS["square"]
+    learner = ICFLearner(world, ICFConfig(features=6), np.random.default_rng(0), seed=0)
+    same = learner.model.stateless_policies(3).detach()
+    assert torch.equal(same[0], same[2])
+    assert same[0].argmax(1).tolist() == [0, 1, 2, 3, 0, 1]
+    uniform = ICFLearner(world, ICFConfig(policies="uniform"), np.random.default_rng(0), seed=0)
+    middle = np.array([[5, 5]])
+    assert np.allclose(uniform.codes(middle)[1], 0.25)
+
+
 def test_blocked_actions_are_left_to_no_policy() -> None:
     world = WORLDS["square"]
     learner = ICFLearner(world, ICFConfig(), np.random.default_rng(0), seed=0)
     states = world.every()
+    assert states is not None
     _, policies = learner.codes(states)
     assert (policies.transpose(0, 2, 1)[world.blocked(states)] == 0).all()
     assert np.allclose(policies.sum(-1), 1)
@@ -188,21 +247,36 @@ def test_learning_goes_on_exactly_where_it_was_saved() -> None:
 
 
 @pytest.mark.slow
-def test_features_follow_the_square_after_a_short_training() -> None:
-    """Four hundred updates: both coordinates can be read from the features, a far cry from none."""
+@pytest.mark.parametrize("seed", [0, 1])
+def test_every_move_of_a_square_gets_a_feature_and_what_it_does_is_predicted(seed: int) -> None:
+    """The slopes of the paper's figure, and causes that the world itself confirms."""
+    from s2lab.icf_causes import cause_accuracy
+    from s2lab.icf_effects import effect_accuracy, effects_of
+    from s2lab.icf_scores import actions_found
+
     world = WORLDS["square"]
-    learner = ICFLearner(world, ICFConfig(updates=400), np.random.default_rng(0), seed=0)
+    learner = ICFLearner(world, ICFConfig(updates=400), np.random.default_rng(seed), seed=seed)
     states = world.every()
-    before = scores.linear_r2(learner.codes(states)[0], states).min()
+    assert states is not None
     for _ in range(400):
         learner.update()
     features, policies = learner.codes(states)
-    after = scores.linear_r2(features, states)
-    assert after.min() > max(0.9, before)
-    assert (scores.policy_purity(policies, world.blocked(states)).max(1) > 0.8).all()
+    assert actions_found(features, states, policies, world) == 4
+    assert scores.linear_r2(features, states).min() > 0.95
+    effects = effects_of(learner)
+    assert effect_accuracy(effects, 50)["right"] > 0.98
+    causes = cause_accuracy(effects, 60)
+    assert causes["one_action"] > 0.98
+    assert causes["several_actions"] > 0.9
 
 
 def test_settings_that_cannot_be_are_refused() -> None:
-    for wrong in ({"objective": "undirected"}, {"features": 0}, {"weight": -1.0}):
+    for wrong in (
+        {"objective": "undirected"},
+        {"features": 0},
+        {"weight": -1.0},
+        {"policies": "bad"},
+        {"stateless": 2.0},
+    ):
         with pytest.raises(ValueError, match=str(next(iter(wrong)))):
             ICFConfig(**wrong)  # type: ignore[arg-type]

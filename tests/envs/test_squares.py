@@ -11,6 +11,7 @@ from s2lab.envs.squares import MOVES, WORLDS, Squares
 def test_the_papers_world_has_121_places_and_each_looks_its_own() -> None:
     world = WORLDS["square"]
     states = world.every()
+    assert states is not None
     images = world.images(states)
     assert states.shape == (121, 2)
     assert len(np.unique(images.reshape(121, -1), axis=0)) == 121
@@ -74,6 +75,17 @@ def test_gymnasium_accepts_each_world_and_infos_tell_the_factors(name: str) -> N
     assert set(info["factors"]) == set(env.unwrapped.squares.factor_names)  # type: ignore[attr-defined]
     with pytest.raises(ValueError, match="not one of 0 to"):
         env.step(99)
+
+
+def test_squares_differ_in_colour_so_that_images_tell_states_apart() -> None:
+    world = Squares(squares=2, distractors=1)
+    here, there = np.array([[1, 1, 7, 7, 4, 4]]), np.array([[7, 7, 1, 1, 4, 4]])
+    assert world.images(here).shape == (1, 3, 12, 12)
+    assert (world.images(here) != world.images(there)).any(), "the two squares changed places"
+    assert world.every() is None
+    dim = Squares(toggle=True).images(np.array([[2, 2, 0], [2, 2, 1]]))
+    assert set(np.unique(dim[0])) == {0.0, 0.5}
+    assert set(np.unique(dim[1])) == {0.0, 1.0}
 
 
 def test_sizes_that_cannot_be_are_refused() -> None:
