@@ -25,9 +25,7 @@ class Starts:
     """Fraction of evaluation starts that training did not show."""
 
 
-def compare_starts(
-    config: RunConfig, eval_seeds: list[int], mean_length: float
-) -> Starts | None:
+def compare_starts(config: RunConfig, eval_seeds: list[int], mean_length: float) -> Starts | None:
     """Draw both sets of starts; None for worlds that are not native.
 
     Args:

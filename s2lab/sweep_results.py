@@ -91,6 +91,7 @@ def importance(study: Any) -> dict[str, float]:
 def best_command(plan: Plan, run: RunFolder, preset: Path) -> str:
     """The words that train the best run's settings again, on seeds that the sweep has not seen."""
     config = read_config(run)
+    assert isinstance(config, TrainConfig | BaselineConfig)
     words = ["s2lab", *words_of(config, preset)]
     seeds = [str(plan.base.seed + k) for k in range(1, 6)]
     return shlex.join([*(words if words[-1] != "--vary" else words[:-1]), "--seeds", *seeds])

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
+from s2lab.commands.options import RunOptions, parse_value
 from s2lab.commands.registry import command, print_json
-from s2lab.commands.training import RunOptions, parse_value, work_on
+from s2lab.commands.training import work_on
 from s2lab.config import TrackMode, assignments
 
 Json = Annotated[bool, arg(name="json")]

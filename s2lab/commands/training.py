@@ -36,6 +36,7 @@ def train(
         agent: recurrent core (s2lab list agents)
         core: options of the core, as name=value, such as hidden_size=64
         encoder: settings of the encoder, as name=value: grid=table, convolutions or film,
+            icf_run=RUN (features of train-icf, icf_frozen=true or false),
             cell_size, channels, mission_size, feature_size
         start: run folder whose network, weights included, to begin with, such as one of imitate
     """
