@@ -30,6 +30,8 @@ TABLES = {
     "demo": "s2lab.demo",
     "curves": "s2lab.reproduce.curves",
     "bench-envs": "s2lab.bench.envs",
+    "icf": "s2lab.reproduce.icf",
+    "icf-doorkey": "s2lab.reproduce.icf_doorkey",
     "fourrooms": "s2lab.reproduce.fourrooms_table",
     "babyai-rl": "s2lab.reproduce.babyai_rl",
     "shifts": "s2lab.reproduce.generalisation",

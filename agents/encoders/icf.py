@@ -19,6 +19,10 @@ class Trunk(nn.Sequential):
     def __init__(self, shape: tuple[int, int, int], config: ICFConfig) -> None:
         channels, height, width = shape
         filters = config.filters
+        if not filters:
+            size = channels * height * width
+            super().__init__(nn.Flatten(), nn.Linear(size, config.hidden), nn.ReLU())
+            return
         super().__init__(
             nn.Conv2d(channels, filters, 3, 2, 1),
             nn.ReLU(),
@@ -39,27 +43,18 @@ class ControllableFeatures(nn.Module):
 
     def __init__(self, shape: tuple[int, int, int], actions: int, config: ICFConfig) -> None:
         super().__init__()
-        channels, height, width = shape
-        if height % 4 or width % 4:
+        _, height, width = shape
+        if config.filters and (height % 4 or width % 4):
             raise ValueError(f"images are {height} x {width}; give sides that are multiples of 4")
         self.shape, self.actions, self.config = shape, actions, config
         filters, hidden, count = config.filters, config.hidden, config.features
-        small = (filters, height // 4, width // 4)
         self.trunk = Trunk(shape, config)
         self.code = nn.Linear(hidden, count)
         self.spread = nn.Linear(hidden, count) if config.beta else None  # log variance of the code
         self.decoder = nn.Sequential(
-            nn.Linear(count, hidden),
-            nn.ReLU(),
-            nn.Linear(hidden, filters * small[1] * small[2]),
-            nn.ReLU(),
-            nn.Unflatten(1, small),
-            nn.Conv2d(filters, 4 * filters, 1),
-            nn.PixelShuffle(2),
-            nn.ReLU(),
-            nn.Conv2d(filters, 4 * channels, 1),
-            nn.PixelShuffle(2),
+            nn.Linear(count, hidden), nn.ReLU(), *_images(shape, hidden, filters)
         )
+        self.base = nn.Parameter(torch.zeros(shape)) if config.base_image else None  # [C, H, W]
         self.own_trunk = Trunk(shape, config) if config.separate_policies else None
         if config.objective == "continuous":
             self.attribute_net = _two_layers(count + config.noise, hidden, count)
@@ -82,7 +77,7 @@ class ControllableFeatures(nn.Module):
     def decode(self, features: Tensor) -> Tensor:
         """g of features, [B, C, H, W]."""
         images: Tensor = self.decoder(features)
-        return images
+        return images if self.base is None else images + self.base
 
     def policies(self, images: Tensor, hidden: Tensor | None = None) -> Tensor:
         """Logits of pi_k(a | s), [B, K, A]; `hidden` saves a pass where the trunk is shared."""
@@ -107,6 +102,24 @@ class ControllableFeatures(nn.Module):
         attributes = torch.tanh(self.attribute_net(torch.cat([state, noise], -1)))
         logits = self.attribute_policy(torch.cat([state, attributes], -1))
         return attributes, logits
+
+
+def _images(shape: tuple[int, int, int], hidden: int, filters: int) -> list[nn.Module]:
+    """Layers from hidden units [B, hidden] to images [B, C, H, W]."""
+    channels, height, width = shape
+    if not filters:
+        return [nn.Linear(hidden, channels * height * width), nn.Unflatten(1, shape)]
+    small = (filters, height // 4, width // 4)
+    return [
+        nn.Linear(hidden, filters * small[1] * small[2]),
+        nn.ReLU(),
+        nn.Unflatten(1, small),
+        nn.Conv2d(filters, 4 * filters, 1),
+        nn.PixelShuffle(2),
+        nn.ReLU(),
+        nn.Conv2d(filters, 4 * channels, 1),
+        nn.PixelShuffle(2),
+    ]
 
 
 def _two_layers(inputs: int, hidden: int, outputs: int) -> nn.Sequential:

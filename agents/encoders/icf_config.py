@@ -22,9 +22,11 @@ class ICFConfig:
     hidden: int = 32
     """Units of the layer before the features."""
     filters: int = 16
-    """Channels of both convolutions."""
+    """Channels of both convolutions; 0 for one linear layer of the whole image in their place."""
     policies: Policies = "learned"
     """`uniform`: every action as likely under every feature; a control."""
+    base_image: bool = False
+    """The decoder adds to a learned image, at first the mean of what there is to see."""
     separate_policies: bool = False
     """Give the policies convolutions of their own in place of the encoder's hidden layer."""
     stateless: float = 0.5
@@ -41,6 +43,9 @@ class ICFConfig:
     """Weight of the reconstruction at the start."""
     reconstruction_end: float = 0.3
     """What it has become at the end, linearly."""
+    changing: float = 0.0
+    """By how much more an error counts where an action changes the image; 0 is the published
+    reconstruction, which in a large world speaks of what no action changes."""
     selectivity: float = 1.0
     """Weight, in units of `weight`, of the selectivity itself; 0 leaves the two terms below."""
     entropy: float = 0.0
@@ -71,7 +76,7 @@ class ICFConfig:
             if getattr(self, name) not in get_args(kind):
                 allowed = ", ".join(get_args(kind))
                 raise ValueError(f"{name} is {getattr(self, name)!r}; give one of {allowed}")
-        whole = ("features", "hidden", "filters", "attributes", "noise", "updates", "batch")
+        whole = ("features", "hidden", "attributes", "noise", "updates", "batch")
         for name in (*whole, "sigma", "lr"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
@@ -79,6 +84,7 @@ class ICFConfig:
         for name in (
             *weights,
             "own_action",
+            "changing",
             "entropy",
             "beta",
             "warm_up",

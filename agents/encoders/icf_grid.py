@@ -30,7 +30,7 @@ class ControllableGrid(FieldEncoder):
     def __init__(self, shape: tuple[int, ...], config: ICFConfig, frozen: bool) -> None:
         super().__init__()
         width, height, _ = shape
-        if width % 4 or height % 4:
+        if config.filters and (width % 4 or height % 4):
             raise ValueError(f"the grid is {width} x {height}; grid=icf takes multiples of 4")
         self.trunk = Trunk((TYPES + STATES, width, height), config)
         self.code = nn.Linear(config.hidden, config.features)

@@ -26,6 +26,7 @@ from s2lab.agents.encoders.transitions import (
 )
 
 Array = NDArray[Any]
+MEAN = 500  # states behind the image that the decoder adds to, at the start
 
 
 class ICFLearner:
@@ -44,6 +45,9 @@ class ICFLearner:
         self.world, self.config, self.rng = world, config, rng
         self.device = torch.device(device)
         self.model = ControllableFeatures(world.shape, len(world.action_names), config)
+        if self.model.base is not None:
+            some = world.images(world.sample(np.random.default_rng(seed), MEAN))
+            self.model.base.data = torch.from_numpy(some.mean(0))
         self.model.to(self.device)
         self.optimizer = torch.optim.Adam(self.model.parameters(), config.lr, fused=True)
         self.update_count = 0
@@ -86,7 +90,10 @@ class ICFLearner:
             code = mean + (0.5 * log_variance).exp() * noise.to(self.device)
             divergence = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum(1).mean()
         seen = torch.tanh(code)
-        error = 0.5 * (model.decode(seen) - images).square().sum((1, 2, 3)).mean()
+        missed = (model.decode(seen) - images).square()
+        if config.changing:
+            missed = missed * self.importance(batch)
+        error = 0.5 * missed.sum((1, 2, 3)).mean()
         begin, end = config.reconstruction, config.reconstruction_end
         loss = (begin + (end - begin) * self.progress) * error + config.beta * divergence
         terms = {"reconstruction": error, "divergence": divergence}
@@ -100,6 +107,14 @@ class ICFLearner:
             loss = loss - weight * gain
             terms["objective"] = objective
         return loss, {name: term.detach() for name, term in terms.items()}
+
+    def importance(self, batch: Transitions) -> Tensor:
+        """Weights [U, C, H, W] of pixels: more where an action changes the image before it."""
+        now = batch.images[batch.before]  # [B, C, H, W]
+        changes = (batch.images[batch.after] != now[:, None]).any(1)
+        weights = torch.ones_like(batch.images)
+        weights[batch.before] += self.config.changing * changes
+        return weights
 
     def objective(
         self, batch: Transitions, images: Tensor, hidden: Tensor, features: Tensor

@@ -7,5 +7,6 @@ BENCHES: dict[str, str] = {
     "cores": "modular cores against the published dense form and torch's LSTM",
     "train": "whole training loops against Stable-Baselines3 and sb3-contrib",
     "babyai": "native BabyAI worlds against minigrid: steps and resets",
+    "icf": "controllable features: one seed of each world",
     "envs": "native grid worlds against minigrid and JAX engines",
 }

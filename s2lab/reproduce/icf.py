@@ -3,7 +3,7 @@
 Published: Thomas et al. 2017 (arXiv 1703.07718), section 4.1: four features of one square recover
 its x and y, in pairs with opposite policies. The authors' code is known to depend on the seed.
 Each run is one file in `runs/reproduce/icf/`, with the paper's heat maps beside it; the record is
-written anew after every row of the table, so that stopping loses nothing. `icf_doorkey.py` is the
+written anew after every run, so that stopping loses nothing. `icf_doorkey.py` is the
 part of the table that plays.
 """
 
@@ -73,27 +73,62 @@ def reproduce(*, quick: bool, seeds: Sequence[int]) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     every = contestants()
     labels = [label for label in every if not quick or label in QUICK]
-    started, rows = time.time(), list[dict[str, Any]]()
+    jobs = [(str(folder), label, seed, quick) for label in labels for seed in seeds]
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    settings = {label: asdict(every[label][1]) for label in labels}
+    started = time.time()
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        for at, label in enumerate(labels, 1):
-            jobs = [(str(folder), label, seed, quick) for seed in seeds]
-            rows += pool.map(run_one, jobs)
-            write_record(name, {"clear": CLEAR, "contestants": settings}, list(seeds), rows)
+        for done, row in enumerate(pool.map(run_one, jobs), 1):
+            collect(jobs, name, list(seeds))
             spent = time.time() - started
-            left = spent / at * (len(labels) - at)
             print(
-                f"{label}: {at}/{len(labels)} rows, {spent:.0f} s, about {left:.0f} s left",
+                f"{done}/{len(jobs)}  {row['label']} seed {row['seed']}  {spent:.0f} s, "
+                f"about {spent / done * (len(jobs) - done):.0f} s left",
                 file=sys.stderr,
                 flush=True,
             )
+    rows = collect(jobs, name, list(seeds))
     print(f"\n{render(rows, len(seeds))}\n\nrecord: runs/records/{name}.json")
     if quick:
         return 0
     from s2lab.reproduce.icf_doorkey import play
 
     return play()
+
+
+def collect(
+    jobs: Sequence[tuple[str, str, int, bool]], name: str, seeds: Sequence[int]
+) -> list[dict[str, Any]]:
+    """Write the record of every job that is done, and the figure; returns its rows."""
+    rows = [row for job in jobs if (row := known_result(job)) is not None]
+    settings = {label: asdict(config) for label, (_, config) in contestants().items()}
+    used = {row["label"]: settings[row["label"]] for row in rows}
+    write_record(name, {"clear": CLEAR, "contestants": used}, seeds, rows)
+    return rows
+
+
+def settings_of(job: tuple[str, str, int, bool]) -> tuple[str, ICFConfig]:
+    """World and settings of a job."""
+    _, label, _, quick = job
+    world, config = contestants()[label]
+    if quick:
+        config = replace(config, updates=min(QUICK_UPDATES, config.updates))
+    return world, config
+
+
+def known_result(job: tuple[str, str, int, bool]) -> dict[str, Any] | None:
+    """The result of an earlier sitting with the same settings.
+
+    One of settings that have become more since counts where the new ones are the defaults.
+    """
+    folder, label, seed, _ = job
+    path = Path(folder) / f"{name_of(label, seed)}.json"
+    if not path.exists():
+        return None
+    known: dict[str, Any] = json.loads(path.read_text())
+    world, config = settings_of(job)
+    if {**asdict(ICFConfig()), **known.pop("settings")} != {"world": world, **asdict(config)}:
+        return None
+    return known
 
 
 def name_of(label: str, seed: int) -> str:
@@ -103,16 +138,10 @@ def name_of(label: str, seed: int) -> str:
 
 def run_one(job: tuple[str, str, int, bool]) -> dict[str, Any]:
     """The result of one contestant at one seed: read, or trained and scored in this process."""
-    folder, label, seed, quick = job
-    world_name, config = contestants()[label]
-    if quick:
-        config = replace(config, updates=min(QUICK_UPDATES, config.updates))
-    path = Path(folder) / f"{name_of(label, seed)}.json"
-    settings = {"world": world_name, **asdict(config)}
-    if path.exists():
-        known: dict[str, Any] = json.loads(path.read_text())
-        if known.get("settings") == settings:
-            return {key: value for key, value in known.items() if key != "settings"}
+    if (known := known_result(job)) is not None:
+        return known
+    folder, label, seed, _ = job
+    world_name, config = settings_of(job)
     import torch
 
     from s2lab.icf import make_learner
@@ -127,6 +156,8 @@ def run_one(job: tuple[str, str, int, bool]) -> dict[str, Any]:
     for _ in range(config.updates):
         terms = learner.update()
     spent = time.process_time() - started
+    path = Path(folder) / f"{name_of(label, seed)}.json"
+    settings = {"world": world_name, **asdict(config)}
     ends = {name: float(term) for name, term in terms.items()}
     row = {"label": label, "seed": seed, "cpu_s": round(spent, 1), "terms": ends, **judge(learner)}
     draw(learner, path.with_suffix(".png"))
