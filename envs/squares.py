@@ -205,6 +205,7 @@ def register_squares() -> None:
         if f"s2lab/{name}-v0" not in gym.registry:
             gym.register(
                 f"s2lab/{name}-v0", entry_point="s2lab.envs.squares:SquaresEnv",
+                vector_entry_point="s2lab.envs.squares_vector:SquaresVectorEnv",
                 kwargs={"world": world},
             )  # fmt: skip
 

@@ -19,8 +19,8 @@ SETTINGS: dict[str, Mapping[str, Any]] = {
     "toggle-square": {"features": 5},
     "two-squares": {"features": 8, "batch": 64, "updates": 1200, "sampled_actions": 2},
     "doorkey-8x8": {
-        "features": 16, "hidden": 128, "filters": 32, "batch": 64, "updates": 1500, "lr": 3e-3,
-        "stateless": 0.0, "own_action": 1.0,
+        "features": 16, "hidden": 128, "filters": 32, "base_image": True, "batch": 64,
+        "updates": 600, "lr": 3e-3, "weight": 0.5, "stateless": 0.0, "own_action": 1.0,
     },
 }  # fmt: skip
 

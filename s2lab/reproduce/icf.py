@@ -22,6 +22,7 @@ from s2lab import durable
 from s2lab.agents.encoders.icf_config import ICFConfig
 from s2lab.icf_scores import CLEAR
 from s2lab.icf_settings import icf_config
+from s2lab.reproduce.icf_figure import figure
 from s2lab.reproduce.learning_table import shown
 from s2lab.reproduce.records import markdown, write_record
 from s2lab.stats import wilson_interval
@@ -61,7 +62,12 @@ def contestants() -> dict[str, tuple[str, ICFConfig]]:
     return {label: (world, icf_config(world, more)) for label, (world, more) in changes.items()}
 
 
-CONTINUOUS: Mapping[str, Any] = {"objective": "continuous", "features": 2, "weight": 1.0}
+CONTINUOUS: Mapping[str, Any] = {
+    "objective": "continuous",
+    "features": 2,
+    "weight": 1.0,
+    "updates": 1200,
+}
 
 
 def reproduce(*, quick: bool, seeds: Sequence[int]) -> int:
@@ -102,7 +108,8 @@ def collect(
     rows = [row for job in jobs if (row := known_result(job)) is not None]
     settings = {label: asdict(config) for label, (_, config) in contestants().items()}
     used = {row["label"]: settings[row["label"]] for row in rows}
-    write_record(name, {"clear": CLEAR, "contestants": used}, seeds, rows)
+    path = write_record(name, {"clear": CLEAR, "contestants": used}, seeds, rows)
+    figure(rows, path.with_suffix(".svg"))
     return rows
 
 

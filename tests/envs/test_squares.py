@@ -88,6 +88,27 @@ def test_squares_differ_in_colour_so_that_images_tell_states_apart() -> None:
     assert set(np.unique(dim[1])) == {0.0, 1.0}
 
 
+def test_many_worlds_step_as_one_does_and_begin_anew_together() -> None:
+    many = gym.make_vec("s2lab/TwoSquares-v0", 16, vectorization_mode="vector_entry_point")
+    shown, info = many.reset(seed=4)
+    again, _ = many.reset(seed=4)
+    assert (shown == again).all()
+    world = WORLDS["two-squares"]
+    names, rng = world.factor_names, np.random.default_rng(0)
+    for step in range(1, 102):
+        before = np.stack([info["factors"][name] for name in names], axis=1)
+        actions = rng.integers(0, 8, 16)
+        shown, _, _, cut, info = many.step(actions)
+        states = np.stack([info["factors"][name] for name in names], axis=1)
+        assert (shown == world.images(states)).all()
+        assert (cut == (step == 100)).all()
+        if step <= 100:  # the next one begins anew
+            wanted = world.successors(before, rng)[np.arange(16), actions]
+            assert (states[:, :4] == wanted[:, :4]).all()
+    with pytest.raises(ValueError, match="0 to 7"):
+        many.step(np.full(16, 8))
+
+
 def test_sizes_that_cannot_be_are_refused() -> None:
     for wrong in ({"squares": 0}, {"side": 12}, {"distractors": -1}):
         with pytest.raises(ValueError, match="must be"):
