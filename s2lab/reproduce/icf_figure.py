@@ -1,4 +1,4 @@
-"""The table of controllable features as a picture: actions found, seed by seed. Knows no learning."""
+"""The table of controllable features as a picture: actions found per seed. Knows no learning."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -166,3 +166,56 @@ def test_wrong_words_are_refused_in_one_line(
     assert main(said) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert all(part in line for part in parts), line
+
+
+def test_the_table_fills_in_sittings_and_says_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A result is read where its settings are the same, measured where they are not."""
+    from s2lab.icf_settings import icf_config
+    from s2lab.reproduce import icf as reproduction
+
+    monkeypatch.chdir(tmp_path)
+    small: dict[str, Any] = {"updates": 4, "batch": 32, "sampled_actions": 1}
+    listed = {
+        "directed": ("square", icf_config("square", small)),
+        "continuous": ("square", icf_config("square", {**small, "objective": "continuous"})),
+        "two squares": ("two-squares", icf_config("two-squares", small)),
+    }
+    monkeypatch.setattr(reproduction, "contestants", lambda: listed)
+    monkeypatch.setattr("s2lab.icf_scores.JUDGED", 200)
+    jobs = [(str(tmp_path), label, seed, False) for label in listed for seed in (0, 1)]
+    first = [reproduction.run_one(job) for job in jobs if job[2] == 0 or job[1] == "directed"]
+    assert [reproduction.known_result(job) for job in jobs if job[2] == 0] == [
+        row for row in first if row["seed"] == 0
+    ]
+    reproduction.collect(jobs, "icf", [0, 1])
+    record = json.loads((tmp_path / "runs/records/icf.json").read_text())
+    text = reproduction.table(record)
+    assert "| directed | " in text
+    assert "| two squares (1/2 seeds) |" in text
+    assert "told apart" in text
+    assert (tmp_path / "runs/records/icf.svg").exists()
+    listed["directed"] = ("square", icf_config("square", {**small, "lr": 0.1}))
+    assert reproduction.known_result(jobs[0]) is None
+
+
+def test_frames_to_the_goal_are_read_from_the_metrics(tmp_path: Path) -> None:
+    from s2lab.reproduce import icf_doorkey
+
+    folder = RunFolder.create(
+        tmp_path, env_id="x", agent="none", seed=0, kind="train", config={"env": "x"}
+    )
+    lines = [{"step": 10, "rollout/success_rate": 0.5}, {"step": 20}, {"step": 30}]
+    lines[2]["rollout/success_rate"] = 0.9
+    folder.metrics_path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert icf_doorkey.frames_to_goal(folder) == 30
+    folder.metrics_path.write_text(json.dumps(lines[0]) + "\n")
+    assert icf_doorkey.frames_to_goal(folder) is None
+    rows = [
+        {"label": "a", "seeds": [0, 1], "frames": [30, 50], "training_success": [0.9, 1.0]},
+        {"label": "b", "seeds": [0], "frames": [None], "training_success": [0.1]},
+    ]
+    text = icf_doorkey.render([{**row, "training_s": [60] * 2} for row in rows], 2)
+    assert "| a | 2/2 | 40 |" in text
+    assert "| b (1/2 seeds) | 0/1 | not within the budget |" in text
