@@ -37,10 +37,13 @@ class Listed:
 
 
 def list_runs(root: Path) -> list[Listed]:
-    """Every run folder right inside `root`, sorted by name.
+    """Every run folder right inside `root`, sorted by name; `root` alone when it is one itself.
 
     Raises OSError when `root` cannot be listed; an index that cannot be written is done without.
     """
+    if (root / "summary.json").is_file():
+        changed_s = (root / "summary.json").stat().st_mtime
+        return [Listed(root, changed_s, _summary(root / "summary.json"))]
     known = _read(root)
     found: dict[str, Entry] = {}
     fresh = 0

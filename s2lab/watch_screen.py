@@ -1,5 +1,6 @@
 """A view of runs on a terminal that follows along, or as plain lines elsewhere. Reads no files."""
 
+import contextlib
 import math
 import sys
 import time
@@ -25,24 +26,45 @@ def follow(
     console: Console | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Show views until Ctrl-C; without a terminal, until nothing runs any more."""
+    """Show views until Ctrl-C, which is no fault; without a terminal, until nothing runs any more.
+
+    The last view of a terminal stays on it.
+    """
     console = console or Console(file=sys.stdout)
     if not console.is_terminal:
-        while True:
-            view = look(rows or 20)
-            for line in plain(view):
-                print(line, file=console.file, flush=True)
-            if once or not view.counts.get("running"):
-                return
-            sleep(every_s)
-    limit = rows or max(1, console.height - AROUND)
-    if once:
-        console.print(grid(look(limit)))
+        _lines(look, rows or 20, every_s, once, console, sleep)
         return
-    with Live(console=console, auto_refresh=False, screen=True) as live:
-        while True:
-            live.update(grid(look(limit)), refresh=True)
-            sleep(every_s)
+    view = look(rows or _fitting(console))
+    if not once:
+        live = Live(console=console, auto_refresh=False, screen=True)
+        with contextlib.suppress(KeyboardInterrupt), live:
+            while True:
+                live.update(grid(view), refresh=True)
+                sleep(every_s)
+                view = look(rows or _fitting(console))
+    console.print(grid(view))
+
+
+def _lines(
+    look: Callable[[int], View],
+    rows: int,
+    every_s: float,
+    once: bool,
+    console: Console,
+    sleep: Callable[[float], None],
+) -> None:
+    while True:
+        view = look(rows)
+        for line in plain(view):
+            print(line, file=console.file, flush=True)
+        if once or not view.counts.get("running"):
+            return
+        sleep(every_s)
+
+
+def _fitting(console: Console) -> int:
+    """Runs that the screen has room for, as large as it is now."""
+    return max(1, console.height - AROUND)
 
 
 def plain(view: View) -> list[str]:

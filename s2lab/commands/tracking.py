@@ -23,7 +23,7 @@ def watch(
     """Follow all runs of a folder: progress, ETA, success rate, steps/s, memory.
 
     Args:
-        runs: folder of runs
+        runs: folder of runs, or one run's folder
         rows: how many runs to show (default: what fits on the screen)
         every: seconds between two looks
         once: look once and end

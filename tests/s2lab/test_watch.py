@@ -111,6 +111,36 @@ def test_without_a_terminal_lines_follow_until_nothing_runs(tmp_path: Path) -> N
     assert lines[2] == "1 run: 1 finished"
 
 
+def test_ctrl_c_ends_a_dashboard_and_leaves_its_last_view_on_the_terminal(tmp_path: Path) -> None:
+    run = make_run(tmp_path, 0, lines=4)
+    limits = []
+    screen = Console(
+        file=io.StringIO(), force_terminal=True, width=100, height=30, color_system=None
+    )
+
+    def look_again(rows: int) -> watch.View:
+        limits.append(rows)
+        return look(tmp_path, rows)
+
+    def sleep(_: float) -> None:
+        if len(limits) == 2:
+            raise KeyboardInterrupt
+        run.write_summary({"status": "finished"})
+        screen.height = 12  # the window was made smaller
+
+    follow(look_again, rows=None, every_s=1, once=False, console=screen, sleep=sleep)
+    assert limits == [24, 6]
+    left = screen.file.getvalue().rpartition("\x1b[?1049l")[2]  # type: ignore[attr-defined]
+    assert "1 run: 1 finished" in left, "after the alternate screen was closed"
+
+
+def test_a_single_run_can_be_watched(tmp_path: Path) -> None:
+    run = make_run(tmp_path, 3, lines=4)
+    view = look(run.path, 5)
+    assert view.headline == "1 run: 1 running"
+    assert view.shown[0].seed == "3"
+
+
 def test_the_command_shows_a_folder_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
