@@ -89,7 +89,10 @@ def run_side_by_side(
                     print("  ".join(map(plain, at_work)), file=sys.stderr)
         except KeyboardInterrupt:
             stop(children)
-    return [130 if child.code is None else child.code for child in children]
+    codes = [130 if child.code is None else child.code for child in children]
+    for child, code in zip(children, codes, strict=True):
+        note_end(child.run, code)
+    return codes
 
 
 def start_waiting(children: Sequence[Child], limit: int, track: TrackMode) -> None:
@@ -118,6 +121,12 @@ def stop(children: Sequence[Child]) -> None:
     for child in children:
         if child.process is not None:
             child.process.wait()
+
+
+def note_end(run: RunFolder, code: int) -> None:
+    """What a process could not say of its run: one that was killed, or stopped before it began."""
+    if run.summary.get("status") == "running":
+        run.write_summary({"status": "interrupted" if code == 130 else "failed"})
 
 
 def label(run: RunFolder) -> str:

@@ -158,13 +158,18 @@ def report_outcomes(outcomes: "Sequence[Outcome]", *, quiet: bool) -> int:
 
     for outcome in outcomes:
         if outcome.status == "interrupted":
+            saved = "; a checkpoint is written" if outcome.steps else ""
             print(
-                f"interrupted at step {outcome.steps:,}; a checkpoint is written. Go on with:\n"
+                f"interrupted at step {outcome.steps:,}{saved}. Go on with:\n"
                 f"  s2lab resume {outcome.path}",
                 file=sys.stderr,
             )
         elif outcome.status != "finished":
-            print(f"{outcome.status}: {outcome.path}", file=sys.stderr)
+            print(
+                f"{outcome.status}: {outcome.path}; go on from its last checkpoint with s2lab "
+                "resume",
+                file=sys.stderr,
+            )
         elif not quiet:
             found = RunFolder.open(outcome.path).summary.get("eval")
             judged = f"  success {found['success_rate']:.3f} on unseen episodes" if found else ""

@@ -7,7 +7,10 @@ import pytest
 
 import s2lab
 from s2lab.cli import main
-from s2lab.launch import last_metrics
+from s2lab.commands.training import report_outcomes
+from s2lab.launch import last_metrics, note_end
+from s2lab.session import Outcome
+from s2lab.training import create_run
 
 TINY = s2lab.PPOConfig(num_envs=4, rollout_steps=16, minibatches=2)
 
@@ -20,6 +23,27 @@ def test_the_last_whole_line_with_a_rate_is_read(tmp_path: Path) -> None:
     text = "".join(json.dumps(row) + "\n" for row in rows)
     path.write_text(text + '{"step": 501, "time/f')
     assert last_metrics(path) == (499, 4990.0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "part"),
+    [
+        (-9, "failed", "go on from its last checkpoint with s2lab resume"),
+        (130, "interrupted", "interrupted at step 0. Go on with"),
+    ],
+)
+def test_a_child_that_had_no_last_word_is_spoken_for(
+    code: int, status: str, part: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Killed by the system, or stopped before it had begun."""
+    run = create_run(s2lab.TrainConfig("test/Identity-v0", agent="none", ppo=TINY), tmp_path)
+    note_end(run, code)
+    assert run.summary["status"] == status
+    assert report_outcomes([Outcome(run.path, status, 0)], quiet=False) in (1, 130)
+    assert part in capsys.readouterr().err
+    run.write_summary({"status": "finished"})
+    note_end(run, code)
+    assert run.summary["status"] == "finished"
 
 
 @pytest.fixture
@@ -50,6 +74,7 @@ def test_compare_prints_and_writes_what_it_was_asked_for(
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
+        ([], ["name run folders or a glob"]),
         (["nothing*"], ["nothing*"]),
         (["{runs}", "--by", "agnet"], ["agnet"]),
         (["{runs}", "--against", "lsmt"], ["lsmt", "lstm"]),

@@ -190,8 +190,10 @@ def ray_cluster(monkeypatch: pytest.MonkeyPatch) -> Any:
 @needs_ray
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_a_killed_ray_worker_loses_nothing(tmp_path: Path, ray_cluster: Any) -> None:
-    """Two runs on two nodes, one worker killed: both end as they do undisturbed."""
+def test_a_killed_ray_worker_and_a_lost_node_lose_nothing(tmp_path: Path, ray_cluster: Any) -> None:
+    """Two runs on two nodes, a worker of one killed, the other gone: both end as undisturbed."""
+    lost = ray_cluster.worker_nodes.copy().pop()
+    raylet = lost.all_processes["raylet"][0].process.pid
     settings = [config(seed, steps=6_400) for seed in (0, 1)]
     paths = [create_run(each, tmp_path / "ray").path for each in settings]
     words = {"address": ray_cluster.address, "track": "off"}
@@ -203,30 +205,33 @@ def test_a_killed_ray_worker_loses_nothing(tmp_path: Path, ray_cluster: Any) -> 
     driver = threading.Thread(target=drive)
     driver.start()
     wait_for(lambda: all((path / "checkpoints" / "latest").exists() for path in paths))
-    os.kill(worker_of("work_on"), signal.SIGKILL)
-    driver.join(150)
+    wait_for(lambda: len(workers_at("work_on")) == 2, 30)
+    (kept,) = (pid for pid in workers_at("work_on") if parent_of(pid) != raylet)
+    os.kill(kept, signal.SIGKILL)
+    ray_cluster.remove_node(lost, allow_graceful=False)
+    driver.join(200)
     assert statuses == ["finished"] * 2
     for each, path in zip(settings, paths, strict=True):
         undisturbed = s2lab.train(each, runs=tmp_path / "alone", quiet=True).path
         assert rows(path) == rows(undisturbed)
 
 
-def worker_of(task: str) -> int:
-    """The process of a Ray worker that is at a task; Ray names its workers after it."""
+def workers_at(task: str) -> list[int]:
+    """Processes of Ray workers that are at a task; Ray names its workers after it."""
     found: list[int] = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            text = entry.read_bytes().decode(errors="replace")
+        except OSError:
+            continue
+        if text.startswith("ray::") and task in text:
+            found.append(int(entry.parent.name))
+    return found
 
-    def look() -> bool:
-        for entry in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                text = entry.read_bytes().decode(errors="replace")
-            except OSError:
-                continue
-            if text.startswith("ray::") and task in text:
-                found.append(int(entry.parent.name))
-        return bool(found)
 
-    wait_for(look, 30)
-    return found[0]
+def parent_of(pid: int) -> int:
+    """From /proc/PID/stat, whose fourth field follows the name in brackets."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 @needs_ray
