@@ -27,6 +27,7 @@ from rich.progress import (
 )
 
 from s2lab.config import TrackMode, read_config
+from s2lab.launchers.job import die_with_parent
 from s2lab.run_folder import RunFolder
 
 POLL_S = 0.5  # seconds between two looks at the children
@@ -109,6 +110,7 @@ def start_waiting(children: Sequence[Child], limit: int, track: TrackMode) -> No
                 env=environment,
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,
+                preexec_fn=die_with_parent,
             )
 
 

@@ -39,12 +39,7 @@ def run_on_ray(
 
 
 def _work(ray: Any, paths: Sequence[Path], options: RayOptions, track: TrackMode) -> None:
-    work = ray.remote(work_on).options(
-        num_cpus=options.cpus,
-        num_gpus=options.gpus,
-        memory=int(options.mem_gb * 2**30) or None,
-        max_retries=options.retries,
-    )
+    work = ray.remote(work_on).options(**_claims(options))
     waiting = {work.remote(str(path.resolve()), track): path for path in paths}
     try:
         while waiting:
@@ -64,9 +59,7 @@ def jobs_on_ray(jobs: Sequence[CommandJob], options: RayOptions, *, address: str
     """Run commands that can be said again, such as workers of a sweep; how many failed."""
     with contextlib.redirect_stdout(sys.stderr):
         ray = connected(address)
-        work = ray.remote(CommandJob.__call__).options(
-            num_cpus=options.cpus, num_gpus=options.gpus, max_retries=options.retries
-        )
+        work = ray.remote(CommandJob.__call__).options(**_claims(options))
         failed = 0
         for task in [work.remote(job) for job in jobs]:
             try:
@@ -87,6 +80,16 @@ def work_on(path: str, track: TrackMode) -> str:
     if run.summary.get("status") == "finished":  # the worker died after its last word
         return "finished"
     return resume_run(run.path, track=track, quiet=True).status
+
+
+def _claims(options: RayOptions) -> dict[str, Any]:
+    """Ray's words for what a run needs."""
+    return {
+        "num_cpus": options.cpus,
+        "num_gpus": options.gpus,
+        "memory": int(options.mem_gb * 2**30) or None,
+        "max_retries": options.retries,
+    }
 
 
 def connected(address: str) -> Any:
