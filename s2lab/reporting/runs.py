@@ -59,16 +59,17 @@ class Protocol:
 def find_runs(patterns: Iterable[str | Path]) -> list[Path]:
     """Folders that hold a summary.json: named, matched by a glob, or right inside a named folder.
 
-    Raises UserError when a name or glob leads to no run at all, or none is given.
+    What a shell makes of `runs/*` may name what holds no run, as long as something holds one.
+    Raises UserError when there is no run at all, none is given, or a name or glob leads nowhere.
     """
     found: dict[str, None] = {}
-    patterns = list(patterns)
-    if not patterns:
+    names = list(map(str, patterns))
+    if not names:
         raise UserError("name run folders or a glob, such as s2lab compare 'runs/*FourRooms*'")
-    for pattern in patterns:
-        matches = [name for name in _expand(str(pattern)) if _is_run(name)]
-        if not matches:
-            raise UserError(_nothing_at(str(pattern)))
+    matching = {name: [match for match in _expand(name) if _is_run(match)] for name in names}
+    for name, matches in matching.items():
+        if not matches and not (any(matching.values()) and os.path.exists(name)):
+            raise UserError(_nothing_at(name))
         found.update(dict.fromkeys(os.path.abspath(name) for name in matches))
     return [Path(name) for name in sorted(found)]
 

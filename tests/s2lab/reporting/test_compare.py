@@ -161,6 +161,17 @@ def test_runs_are_found_by_name_by_glob_and_in_a_folder(make_run: Any, tmp_path:
         assert sum(len(entry.runs) for entry in found) == count
 
 
+def test_what_a_shell_makes_of_a_star_may_hold_no_runs(make_run: Any, tmp_path: Path) -> None:
+    make_run("lstm")
+    (tmp_path / "runs" / "slurm").mkdir()
+    (tmp_path / "runs" / "notes.txt").touch()
+    assert len(compare(sorted((tmp_path / "runs").iterdir())).entries) == 1
+    with pytest.raises(UserError, match="no run folder matches"):
+        compare([tmp_path / "runs", tmp_path / "runs" / "misspelt"])
+    with pytest.raises(UserError, match="no run folder matches"):
+        compare([tmp_path / "runs" / "slurm"])
+
+
 def test_runs_without_an_evaluation_have_a_curve_and_no_score(
     make_run: Any, tmp_path: Path
 ) -> None:
