@@ -110,10 +110,10 @@ def parallel_picture(judged: Sequence[Tried], space: Sequence[Dimension], kind: 
         for row, dimension in enumerate([*space, None]):
             y = 34 + ROW * row
             shown = [t.values.get(dimension.name) for t in judged] if dimension else scores
-            places, ends = _places(shown, dimension, 12, width - 12)
+            places, ticks = _places(shown, dimension, 12, width - 12)
             if dimension is None:
-                ends = (value_text(min(scores), kind), value_text(max(scores), kind))
-            parts.append(_axis(dimension.name if dimension else "score", ends, y, width))
+                ticks = [value_text(min(scores), kind), value_text(max(scores), kind)]
+            parts.append(_axis(dimension.name if dimension else "score", ticks, y, width))
             for line, x in zip(crossings, places, strict=True):
                 line.append((x, y))
         lines = [
@@ -153,30 +153,39 @@ def _shown(value: Any) -> str:
 
 def _places(
     values: Sequence[Any], dimension: Dimension | None, left: float, right: float
-) -> tuple[list[float], tuple[str, str]]:
-    """Where each value lies along an axis, and what stands at the axis's ends."""
+) -> tuple[list[float], list[str]]:
+    """Where each value lies along an axis, and what is written along it, evenly spread."""
     if dimension is not None and dimension.choices:
         choices = list(dimension.choices)
         scale = Scale(0, len(choices) - 1, left, right)
-        return [scale(choices.index(v)) for v in values], (str(choices[0]), str(choices[-1]))
+        return [scale(choices.index(v)) for v in values], list(map(str, choices))
     low = dimension.low if dimension else min(values)
     high = dimension.high if dimension else max(values)
-    ends = (f"{low:g}", f"{high:g}")
+    ends = [f"{low:g}", f"{high:g}"]
     if dimension is not None and dimension.log:
         scale = Scale(math.log(low), math.log(high), left, right)
         return [scale(math.log(v)) for v in values], ends
     return [Scale(low, high, left, right)(v) for v in values], ends
 
 
-def _axis(name: str, ends: tuple[str, str], y: float, width: float) -> Markup:
-    low, high = ends
+def _axis(name: str, ticks: Sequence[str], y: float, width: float) -> Markup:
+    """The name above its line, ticks below; where they would touch, only the first and the last."""
+    if sum(axes.text_width(tick) + 16 for tick in ticks) > width - 24:
+        ticks = [axes.shortened(tick, width / 2 - 24) for tick in (ticks[0], ticks[-1])]
     shown = axes.shortened(name, width - 24)
-    return join(
-        rule(12, y, width - 12, y, GRID),
-        words(shown, 12, y - 10, fill=INK, title=name),
-        words(low, 12, y + 16),
-        words(high, width - 12, y + 16, anchor="end"),
-    )
+    parts = [rule(12, y, width - 12, y, GRID), _clear(shown, 12, y - 10, "start", INK, name)]
+    for place, tick in enumerate(ticks):
+        x = 12 + (width - 24) * place / max(1, len(ticks) - 1)
+        anchor = "start" if place == 0 else "end" if place == len(ticks) - 1 else "middle"
+        parts.append(_clear(tick, x, y + 16, anchor, SOFT))
+    return join(*parts)
+
+
+def _clear(text: str, x: float, y: float, anchor: str, fill: str, title: str = "") -> Markup:
+    """Words that lines run behind: first as a blot of the paper's colour, then as ink."""
+    blot = {"stroke": "var(--paper,#fff)", "stroke-width": "5", "stroke-linejoin": "round"}
+    under = element("g", {**blot, "aria-hidden": "true"}, words(text, x, y, anchor=anchor))
+    return join(under, words(text, x, y, anchor=anchor, fill=fill, title=title))
 
 
 def _line(points: Sequence[tuple[float, float]], each: Tried, best: bool, kind: Kind) -> Markup:
