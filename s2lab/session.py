@@ -94,9 +94,15 @@ class Session:
             self._status = "interrupted"
         spent = {"elapsed_s": self.elapsed_s, "cpu_s": self.cpu_s}
         summary: dict[str, Any] = {"status": self._status, "steps": self.step, **spent}
-        if self._status == "finished":
-            summary["eval"] = self._evaluate()
-        self.tracker.close(summary)
+        try:
+            if self._status == "finished":
+                summary["eval"] = self._evaluate()
+        except BaseException as trouble:  # the last checkpoint is written: a resume only evaluates
+            stopped = isinstance(trouble, KeyboardInterrupt)
+            summary["status"] = "interrupted" if stopped else "failed"
+            raise
+        finally:
+            self.tracker.close(summary)
 
     @property
     def elapsed_s(self) -> float:

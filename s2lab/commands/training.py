@@ -90,16 +90,12 @@ def resume(run: Positional[Path], /, *, track: TrackMode = "offline", quiet: boo
         track: Weights & Biases off, offline or online
         quiet: no progress
     """
-    from s2lab.resume import resume_run
-
-    outcome = resume_run(run, track=track, quiet=quiet)
-    return report_outcomes([outcome], quiet=quiet)
+    return report_outcomes([resume_here(run, track, quiet)], quiet=quiet)
 
 
 def work_on(folders: "Sequence[RunFolder]", options: RunOptions) -> int:
     """Train one run here, several side by side or on a cluster; print what became of them."""
     from s2lab.launch import run_side_by_side
-    from s2lab.resume import resume_run
 
     launch = options.chosen_launch()
     if launch.launcher == "slurm":
@@ -111,8 +107,7 @@ def work_on(folders: "Sequence[RunFolder]", options: RunOptions) -> int:
         run_on_ray(paths, launch.ray, address=launch.ray_address, track=options.track)
         outcomes = [_outcome(folder) for folder in folders]
     elif len(folders) == 1:
-        path = folders[0].path
-        outcomes = [resume_run(path, track=options.track, quiet=options.quiet)]
+        outcomes = [resume_here(folders[0].path, options.track, options.quiet)]
     else:
         run_side_by_side(
             folders, track=options.track, parallel=options.parallel, quiet=options.quiet
@@ -121,6 +116,20 @@ def work_on(folders: "Sequence[RunFolder]", options: RunOptions) -> int:
     if options.json:
         print_json([folder.summary for folder in folders])
     return report_outcomes(outcomes, quiet=options.json or options.quiet)
+
+
+def resume_here(path: Path, track: TrackMode, quiet: bool) -> "Outcome":
+    """Work on a run in this process; a Ctrl-C at any moment makes it an interrupted one."""
+    from s2lab.launch import note_end
+    from s2lab.resume import resume_run
+    from s2lab.run_folder import RunFolder
+
+    try:
+        return resume_run(path, track=track, quiet=quiet)
+    except KeyboardInterrupt:
+        run = RunFolder.open(path)
+        note_end(run, 130)
+        return _outcome(run)
 
 
 def submit_array(folders: "Sequence[RunFolder]", options: RunOptions, launch: Launch) -> int:

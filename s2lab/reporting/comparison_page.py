@@ -38,6 +38,8 @@ from s2lab.stats import FloatArray
 
 MOST_FAINT_LINES = 12
 """Seeds drawn one by one behind their mean; more would be a second band."""
+MOST_RINGS = 50
+"""Seeds drawn one by one as rings; more would hide the interval."""
 MOST_RUNS = 1000
 """Rows in the list of runs."""
 SHOWN_AT_ONCE = 6
@@ -159,7 +161,7 @@ def dots_picture(comparison: Comparison, entries: list[Entry]) -> Picture | None
         Dot(
             entry.label,
             entry.score.mean,
-            entry.scores if len(entry.scores) > 1 else (),
+            entry.scores if 1 < len(entry.scores) <= MOST_RINGS else (),
             entry.env_id if several else "",
             comparison.labels.index(entry.label),
         )

@@ -9,6 +9,7 @@ import s2lab
 from s2lab.cli import main
 from s2lab.commands.training import report_outcomes
 from s2lab.launch import last_metrics, note_end
+from s2lab.run_folder import RunFolder
 from s2lab.session import Outcome
 from s2lab.training import create_run
 
@@ -44,6 +45,27 @@ def test_a_child_that_had_no_last_word_is_spoken_for(
     run.write_summary({"status": "finished"})
     note_end(run, code)
     assert run.summary["status"] == "finished"
+
+
+@pytest.mark.parametrize("moment", ["s2lab.resume.read_config", "s2lab.evaluate.evaluate_run"])
+def test_ctrl_c_before_and_after_training_can_be_gone_on_from(
+    moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    words = ["train", "test/Identity-v0", "--agent", "none", "--steps", "256", "--track", "off"]
+    words += ["--ppo", "num_envs=4", "rollout_steps=16", "minibatches=2", "--eval-episodes", "4"]
+    with monkeypatch.context() as patch:
+        patch.setattr(moment, interrupt)
+        assert main([*words, "--runs", str(tmp_path)]) == 130
+    (path,) = tmp_path.iterdir()
+    assert f"s2lab resume {path}" in capsys.readouterr().err
+    assert RunFolder.open(path).summary["status"] == "interrupted"
+    assert RunFolder.open(path).summary["steps"] == (0 if "resume" in moment else 256)
+    assert main(["resume", str(path), "--track", "off"]) == 0
+    found = RunFolder.open(path).summary
+    assert (found["status"], found["steps"], found["eval"]["episodes"]) == ("finished", 256, 4)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import json
 import os
 import stat
 import time
-import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -225,26 +224,6 @@ def test_a_folder_that_cannot_be_written_is_watched_without_an_index(
 def test_the_index_is_no_run_and_has_no_lock(indexed: Path) -> None:
     assert {path.name for path in indexed.iterdir() if path.is_file()} == {NAME}
     assert stat.S_ISREG((indexed / NAME).stat().st_mode)
-
-
-@pytest.mark.slow
-def test_ten_thousand_runs_are_watched_in_a_fraction_of_a_gigabyte(tmp_path: Path) -> None:
-    summary = {"format": 1, "status": "finished", "steps": 9, "env_id": "E", "agent": "a"}
-    for k in range(10_000):
-        folder = tmp_path / f"run{k:05d}"
-        folder.mkdir()
-        status = "running" if k == 5000 else "finished"
-        (folder / "summary.json").write_text(json.dumps({**summary, "seed": k, "status": status}))
-    tracemalloc.start()
-    try:
-        views = [look(tmp_path, 30) for _ in range(2)]
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    for view in views:
-        assert view.counts == {"running": 1, "finished": 9_999}
-        assert view.shown[0].seed == "5000"
-    assert peak < 1 << 27
 
 
 def test_a_look_needs_a_folder(tmp_path: Path) -> None:

@@ -305,29 +305,6 @@ def test_many_runs_are_compared_by_their_summaries_alone(
     assert warned(compare(tmp_path / "runs", curves=True), "damaged at line 1")
 
 
-@pytest.mark.slow
-def test_ten_thousand_runs_fit_in_a_fraction_of_a_gigabyte(tmp_path: Path) -> None:
-    import tracemalloc
-
-    rng = np.random.default_rng(0)
-    summary = {"format": 1, "kind": "train", "status": "finished", "steps": 9, "elapsed_s": 1.0}
-    means = {"episodes": 500, "mean_return": 0.1, "mean_length": 9.0}
-    for k in range(10_000):
-        folder = tmp_path / f"run{k:05d}"
-        folder.mkdir()
-        place = {"env_id": f"E{k % 10}", "agent": f"a{k // 10 % 10}", "seed": k // 100}
-        evaluation = {**means, "success_rate": rng.random()}
-        (folder / "summary.json").write_text(json.dumps({**summary, **place, "eval": evaluation}))
-    tracemalloc.start()
-    try:
-        comparison = compare(tmp_path, by="agent")
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert sum(len(entry.runs) for entry in comparison.entries) == 10_000
-    assert peak < 1 << 28
-
-
 def contest(difference: Interval, p_value: float, seeds: int) -> Contest:
     improvement = Interval(0.8, 0.6, 0.9)
     return Contest("E-v0", "a", "b", difference, improvement, p_value, tested=3, seeds=seeds)
