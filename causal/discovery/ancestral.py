@@ -8,7 +8,6 @@ the order got wrong.
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,12 +15,14 @@ from numpy.typing import NDArray
 
 from s2lab.causal.data import ContinuousData, InterventionalData, as_frame
 from s2lab.causal.discovery.effects import Effects, measure_effects, order_by_effects
-from s2lab.causal.discovery.environments import SEPARATE, Environments
+from s2lab.causal.discovery.environments import Environments
 from s2lab.causal.discovery.family_scores import Family, FamilyScores, ScoreOptions
 from s2lab.causal.discovery.fitted import GraphEstimator, deadline_after, watched
 from s2lab.causal.discovery.gaussian_search import real_graph
 from s2lab.causal.discovery.graph_search import Climber
-from s2lab.causal.discovery.parent_search import find_parents
+from s2lab.causal.discovery.order_search import best_in_orders
+from s2lab.causal.discovery.parent_search import MARGIN, BothKinds, find_parents
+from s2lab.causal.discovery.unknown_targets import decided_targets, guess_targets
 from s2lab.causal.errors import InputError
 from s2lab.causal.graph import CausalGraph
 from s2lab.causal.regimes import TARGETS_AND_WORLDS
@@ -128,10 +129,15 @@ class AncestralDiscovery(GraphEstimator):
             scores.additive = told.additive
             climber.score = scores.score
             climber.climb()
-        parents, total = climber.parents, climber.total()
-        if (effects.partial or rows.unknown.any()) and rows.rows * variables < RESTARTED:
+        small = rows.rows * variables < RESTARTED
+        if small and not (effects.partial or rows.unknown.any()):
+            climber.turned()
+        elif small:
             rng = np.random.default_rng(self.seed)
-            parents, total = climber.restarted(self.restarts, rng)
+            climber.restarted(self.restarts, rng)
+            if effects.partial:
+                self._reordered(climber, scores, rng)
+        parents, total = climber.parents, climber.total()
         matrix = as_matrix(parents)
         self.intervention_targets_ = decided_targets(rows, data.regimes, scores, parents)
         known = [tuple(v for v in regime if v in data.variables) for regime in data.regimes]
@@ -163,10 +169,27 @@ class AncestralDiscovery(GraphEstimator):
             self._parents_in_order(scores, effects, deadline),
             lambda child, held: new_parents(scores, effects, child, held),
             effects.surprise < PROVEN,
+            lambda child, held: scores.doubtful(child, held) if scores.additive[child] else held,
             deadline,
         )
         climber.climb()
         return climber
+
+    def _reordered(self, climber: Climber, scores: FamilyScores, rng: np.random.Generator) -> None:
+        """Search over orders too, among the causes that a graph and single edges suggest.
+
+        Repeated while it helps: a better graph suggests better causes.
+        """
+        best, best_total = list(climber.parents), climber.total()
+        while time.monotonic() < climber.deadline:
+            candidates = [suggested(scores, climber, best, j) for j in range(len(best))]
+            climber.parents, _ = best_in_orders(scores.score, candidates, self.restarts, rng)
+            climber.climb()
+            total = climber.total()
+            if total <= best_total + MARGIN:
+                break
+            best, best_total = list(climber.parents), total
+        climber.parents = best
 
     def _parents_in_order(
         self, scores: FamilyScores, effects: Effects, deadline: float
@@ -176,7 +199,7 @@ class AncestralDiscovery(GraphEstimator):
         if len(weight) > WIDE:  # noise adds up over many variables
             weight = np.where(np.abs(weight) > CLEAR, weight, 0.0)
         order = order_by_effects(weight)  # [V]
-        parents: list[Family] = [()] * len(order)
+        found = [BothKinds((), (), False)] * len(order)
         for at in watched(range(len(order)), "parents", self.progress):
             if time.monotonic() > deadline:
                 break
@@ -188,12 +211,12 @@ class AncestralDiscovery(GraphEstimator):
                     for i in before
                     if effects.surprise[i, child] > EFFECT or not effects.tested[i]
                 ]
-            parents[child] = find_parents(scores, child, before, effects.partial)
-        several = [scores.additive[j] for j, held in enumerate(parents) if len(held) > 1]
-        if 2 * sum(several) > len(several) and scores.rows.cardinalities.mean() >= FINE:
-            for j, held in enumerate(parents):  # one scale: with one parent the kinds agree
-                scores.additive[j] = scores.additive[j] or len(held) < 2
-        return parents
+            found[child] = find_parents(scores, child, before, effects.partial)
+        scores.additive = [kinds.prefers_additive for kinds in found]
+        if scores.rows.cardinalities.mean() >= FINE and mostly_additive(found):
+            scores.additive = [True] * len(found)
+            return [kinds.additive for kinds in found]
+        return [kinds.preferred for kinds in found]
 
     def _check_options(self) -> None:
         if self.interventions not in ("perfect", "soft"):
@@ -212,6 +235,26 @@ class AncestralDiscovery(GraphEstimator):
             raise InputError(f"alpha is {self.alpha}; it must be between 0 and 1")
         if self.edge_penalty is not None and not self.edge_penalty >= 0:
             raise InputError(f"edge_penalty is {self.edge_penalty}; it must be 0 or more, or None")
+
+
+def suggested(
+    scores: FamilyScores, climber: Climber, parents: list[Family], child: int
+) -> list[int]:
+    """Who may be a cause of a variable, likely ones first: its neighbours, then by single gain."""
+    near = [*parents[child], *(j for j, held in enumerate(parents) if child in held)]
+    alone = scores.score(child, ())
+    allowed = set(climber.addable(child, ()))
+    gains = {c: scores.score(child, (c,)) - alone for c in allowed if c not in near}
+    others = sorted((c for c in gains if gains[c] > 0), key=lambda c: -gains[c])
+    return [*(c for c in near if c in allowed or c in parents[child]), *others]
+
+
+def mostly_additive(found: list[BothKinds]) -> bool:
+    """Whether most variables with several parents prefer the additive kind: then one scale serves
+    all, for with one parent the kinds agree and with very many, evidence favours tables too soon.
+    """
+    several = [kinds.prefers_additive for kinds in found if len(kinds.preferred) > 1]
+    return 2 * sum(several) > len(several)
 
 
 def has_fractions(frame: Any) -> bool:
@@ -255,34 +298,9 @@ def single_edge_probabilities(
     probabilities = np.zeros((len(parents), len(parents)))
     for child, held in enumerate(parents):
         here = scores.score(child, held)
-        for p in held:
+        open_ = set(scores.doubtful(child, held) if scores.additive[child] else held)
+        probabilities[list(set(held) - open_), child] = 1.0
+        for p in open_:
             gain = here - scores.score(child, tuple(q for q in held if q != p))
             probabilities[p, child] = 1 / (1 + np.exp(-np.clip(gain, -50, 50)))
     return probabilities
-
-
-def guess_targets(rows: Environments, scores: FamilyScores, parents: list[Family]) -> Environments:
-    """The rows with the targets that a graph makes likely, as if they were known."""
-    targeted, unknown = rows.targeted.copy(), rows.unknown.copy()
-    for child, held in enumerate(parents):
-        _, roles = scores.of_kind(scores.additive[child], child, held)
-        targeted[:, child] |= rows.unknown & (roles == SEPARATE)
-    unknown &= ~targeted.any(axis=1)
-    return replace(rows, targeted=targeted, unknown=unknown)
-
-
-def decided_targets(
-    rows: Environments,
-    regimes: tuple[tuple[str, ...], ...],
-    scores: FamilyScores,
-    parents: list[Family],
-) -> dict[str, tuple[str, ...]]:
-    """For every label of unknown targets, the variables whose mechanism differs there."""
-    found: dict[str, set[int]] = {}
-    for child, held in enumerate(parents):
-        _, roles = scores.of_kind(scores.additive[child], child, held)
-        for e in np.flatnonzero(rows.unknown):
-            chosen = found.setdefault(regimes[rows.regime[e]][-1], set())
-            if roles[e] == SEPARATE or rows.targeted[e, child]:
-                chosen.add(child)
-    return {label: tuple(rows.variables[j] for j in sorted(js)) for label, js in found.items()}

@@ -14,11 +14,18 @@ from scipy.special import gammaincc
 from scipy.stats import chi2
 
 from s2lab.causal.discovery.environments import POOLED, SEPARATE, Environments
-from s2lab.causal.discovery.logit_score import family_fit, residual_statistics
+from s2lab.causal.discovery.logit_score import family_fit, parent_strengths, residual_statistics
 from s2lab.causal.discovery.table_score import family_score
 
 Family = tuple[int, ...]
 """Parents of a variable: ascending positions."""
+
+
+DOUBTFUL = 3
+"""How many parents of an additive family are tried to be left out at a time."""
+
+NEEDED = 5.0
+"""A parent whose Wald statistic is so many times what significance asks is not left out."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,7 @@ class FamilyScores:
         self.fitted = 0
         """How many families were scored."""
         self._cache: dict[tuple[bool, int, Family], tuple[float, NDArray[np.int8]]] = {}
+        self._doubts: dict[tuple[int, Family], list[int]] = {}
         self._weights: dict[int, tuple[Family, NDArray[np.float64]]] = {}
 
     def score(self, child: int, parents: Family) -> float:
@@ -74,11 +82,7 @@ class FamilyScores:
         """-log10 p of what each candidate [C] would add to the last fit of this family."""
         if not candidates:
             return np.zeros(0)
-        _, roles = self.of_kind(True, child, parents)
-        weights = self._start(child, parents)
-        if self._weights[child][0] != parents:
-            self._logit(child, parents, roles.copy())
-            weights = self._weights[child][1]
+        roles, weights = self._last_fit(child, parents)
         rows, chosen = self.rows, np.array(candidates, np.int64)
         statistics = residual_statistics(
             rows.columns, rows.starts, rows.world, roles, rows.cardinalities, child,
@@ -87,6 +91,33 @@ class FamilyScores:
         freedom = (rows.cardinalities[chosen] - 1) * (rows.cardinalities[child] - 1) * rows.worlds
         tail = gammaincc(np.maximum(freedom, 1) / 2, statistics / 2)
         return np.asarray(-np.log10(np.maximum(tail, 1e-300)) * (freedom > 0))
+
+    def doubtful(self, child: int, parents: Family) -> list[int]:
+        """The parents of an additive family that it may do without, weakest first; at most
+        `DOUBTFUL` of them are worth a fit."""
+        if (child, parents) not in self._doubts:
+            self._doubts[child, parents] = self._doubt(child, parents) if parents else []
+        return self._doubts[child, parents]
+
+    def _doubt(self, child: int, parents: Family) -> list[int]:
+        roles, weights = self._last_fit(child, parents)
+        rows = self.rows
+        strengths = parent_strengths(
+            rows.columns, rows.starts, rows.world, roles, rows.cardinalities, child,
+            np.array(parents, np.int64), self.options.ridge, weights,
+        )  # fmt: skip
+        needed = np.array([2 * NEEDED * self._parents_penalty(child, (p,)) for p in parents])
+        weakest = np.argsort(strengths)[:DOUBTFUL]
+        return [parents[i] for i in weakest if strengths[i] < needed[i]]
+
+    def _last_fit(
+        self, child: int, parents: Family
+    ) -> tuple[NDArray[np.int8], NDArray[np.float64]]:  # [E], [W, F, K]
+        """Decided roles and weights of an additive family, fitted again if others came between."""
+        _, roles = self.of_kind(True, child, parents)
+        if self._weights[child][0] != parents:
+            self._logit(child, parents, roles.copy())
+        return roles, self._weights[child][1]
 
     def evidence(self, additive: bool, child: int, parents: Family) -> float:
         """Approximate log evidence, comparable between kinds: BDeu itself, and BIC (Schwarz 1978)

@@ -48,7 +48,7 @@ def real_graph(
 
     ends = []
     for start in (parents, [()] * len(order)):
-        climber = Climber(scores.score, list(start), addable, surprise < PROVEN, deadline)
+        climber = Climber(scores.score, list(start), addable, surprise < PROVEN, deadline=deadline)
         climber.climb()
         total = sum(scores.score(j, held) for j, held in enumerate(climber.parents))
         ends.append((total, climber.parents))

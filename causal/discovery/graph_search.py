@@ -6,7 +6,7 @@ Knows scores of families, no data.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,13 +18,16 @@ from s2lab.causal.discovery.parent_search import MARGIN, joined, without
 Score = Callable[[int, Family], float]
 """Log score of a child with its parents."""
 
+TURNED = 6
+"""Most parents of a family whose edges are turned one by one."""
+
 Move = tuple[str, int, int]
 """add, delete or reverse the edge from the first variable to the second."""
 
 
 @dataclass
 class Climber:
-    """A graph on its way up. `moves` caches the gain of every single change."""
+    """A graph on its way up. It remembers which single changes of every family are worth it."""
 
     score: Score
     parents: list[Family]
@@ -32,27 +35,47 @@ class Climber:
     addable: Callable[[int, Family], list[int]]
     """Which new parents of a child are worth a try, given those it has."""
     reversible: NDArray[np.bool_]  # [V, V] edges whose direction is open to doubt
+    removable: Callable[[int, Family], Sequence[int]] = lambda child, parents: parents
+    """Which parents of a child are worth leaving out."""
     deadline: float = float("inf")
     """`time.monotonic()` at which to stop."""
     taboo: set[tuple[int, int]] = field(default_factory=set)
     """Edges that may not be added."""
-    _gains: list[dict[Move, float]] = field(default_factory=list)
+    _open: list[dict[Move, float | None]] = field(default_factory=list)
+    """Per child, the moves that gain, and those whose gain nobody needed yet (None)."""
 
     def climb(self) -> float:
         """Take the best move until none helps; return the total gain in nats."""
-        self._gains = [self._gains_at(j) for j in range(len(self.parents))]
+        self._open = [self._moves_at(j) for j in range(len(self.parents))]
         total = 0.0
         while time.monotonic() < self.deadline:
-            ranked = sorted(
-                ((gain, move) for gains in self._gains for move, gain in gains.items()),
-                reverse=True,
-            )
-            best = next(((g, m) for g, m in ranked if g > MARGIN and self._acyclic(m)), None)
-            if best is None:
+            gain, move = self._best()
+            if move is None:
                 break
-            total += best[0]
-            self.apply(best[1])
+            total += gain
+            self.apply(move)
         return total
+
+    def _best(self) -> tuple[float, Move | None]:
+        """The move that gains most and closes no cycle. Moves that gain nothing are forgotten."""
+        below = descendants(self.parents)
+        best: tuple[float, Move | None] = (MARGIN, None)
+        for moves in self._open:
+            for move, known in list(moves.items()):
+                beaten = known is not None and known <= best[0]
+                if beaten or closes_cycle(move, below, self.parents):
+                    continue
+                if known is None:
+                    if time.monotonic() >= self.deadline:
+                        return best
+                    known = self._gain(move)
+                    if known > MARGIN:
+                        moves[move] = known
+                    else:
+                        del moves[move]
+                if known > best[0]:
+                    best = known, move
+        return best
 
     def total(self) -> float:
         """Score of the graph."""
@@ -75,9 +98,41 @@ class Climber:
         self.parents = best
         return best, best_total
 
+    def turned(self) -> tuple[list[Family], float]:
+        """Turn every open edge between small families, free both ends, climb; keep what helps.
+
+        Returns the best graph and its score.
+        """
+        best, best_total = list(self.parents), self.total()
+        waiting = self._open_edges(best)
+        while waiting and time.monotonic() < self.deadline:
+            p, c = waiting.pop()
+            self.parents = self._freed(best, {p, c})
+            if not closes_cycle(("add", c, p), descendants(self.parents), self.parents):
+                self.parents[p] = joined(self.parents[p], c)
+            self.climb()
+            total = self.total()
+            if total > best_total + MARGIN:
+                best, best_total = list(self.parents), total
+                waiting = self._open_edges(best)
+        self.parents = best
+        return best, best_total
+
+    def _open_edges(self, parents: list[Family]) -> list[tuple[int, int]]:
+        """Edges between small families whose direction is open to doubt."""
+        return [
+            (p, child)
+            for child, held in enumerate(parents)
+            for p in held
+            if self.reversible[p, child] and max(len(held), len(parents[p])) <= TURNED
+        ]
+
     def _shaken(self, parents: list[Family], rng: np.random.Generator) -> list[Family]:
         count = int(rng.integers(1, 1 + min(4, len(parents))))
-        loose = set(rng.choice(len(parents), count, replace=False).tolist())
+        return self._freed(parents, set(rng.choice(len(parents), count, replace=False).tolist()))
+
+    def _freed(self, parents: list[Family], loose: set[int]) -> list[Family]:
+        """The graph without the open edges at some variables."""
         return [
             tuple(p for p in held if not ((p in loose or j in loose) and self.reversible[p, j]))
             for j, held in enumerate(parents)
@@ -95,43 +150,54 @@ class Climber:
         changed = {b} | ({a} if kind == "reverse" else set())
         for j in range(len(self.parents)):  # reversals look at the parent's family too
             if j in changed or changed & set(self.parents[j]):
-                self._gains[j] = self._gains_at(j)
+                self._open[j] = self._moves_at(j)
 
-    def _gains_at(self, child: int) -> dict[Move, float]:
-        """Gain of every move at the edges into a child."""
+    def _moves_at(self, child: int) -> dict[Move, float | None]:
+        """Every move at the edges into a child that may be worth it."""
         parents = self.parents[child]
-        here = self.score(child, parents)
-        gains: dict[Move, float] = {}
-        for p in parents:
-            less = self.score(child, without(parents, p)) - here
-            gains["delete", p, child] = less
-            if self.reversible[p, child]:
-                theirs = self.parents[p]
-                more = self.score(p, joined(theirs, child)) - self.score(p, theirs)
-                gains["reverse", p, child] = less + more
-        for c in self.addable(child, parents):
-            if (c, child) not in self.taboo:
-                gains["add", c, child] = self.score(child, joined(parents, c)) - here
-        return gains
+        moves: list[Move] = [("delete", p, child) for p in self.removable(child, parents)]
+        moves += [("reverse", p, child) for p in parents if self.reversible[p, child]]
+        moves += [
+            ("add", c, child) for c in self.addable(child, parents) if (c, child) not in self.taboo
+        ]
+        return dict.fromkeys(moves)
 
-    def _acyclic(self, move: Move) -> bool:
+    def _gain(self, move: Move) -> float:
+        """What a move adds to the score."""
         kind, a, b = move
-        if kind == "delete":
-            return True
-        if kind == "add":
-            return not self._reaches(b, a, None)
-        return not self._reaches(a, b, (a, b))
+        held = self.parents[b]
+        changed = joined(held, a) if kind == "add" else without(held, a)
+        gain = self.score(b, changed) - self.score(b, held)
+        if kind == "reverse":
+            theirs = self.parents[a]
+            gain += self.score(a, joined(theirs, b)) - self.score(a, theirs)
+        return gain
 
-    def _reaches(self, start: int, goal: int, skip: tuple[int, int] | None) -> bool:
-        """Whether a directed path leads from start to goal, not using the edge `skip`."""
-        seen, waiting = {goal}, [goal]
-        while waiting:
-            node = waiting.pop()
-            for parent in self.parents[node]:
-                if (parent, node) == skip or parent in seen:
-                    continue
-                if parent == start:
-                    return True
-                seen.add(parent)
-                waiting.append(parent)
-        return start == goal
+
+def descendants(parents: Sequence[Family]) -> list[int]:
+    """Per variable, itself and whoever it has a directed path to, as a bit mask."""
+    children: list[list[int]] = [[] for _ in parents]
+    for child, held in enumerate(parents):
+        for p in held:
+            children[p].append(child)
+    waits = [len(c) for c in children]
+    below = [1 << j for j in range(len(parents))]
+    ready = [j for j, count in enumerate(waits) if not count]
+    while ready:
+        node = ready.pop()
+        for p in parents[node]:
+            below[p] |= below[node]
+            waits[p] -= 1
+            if not waits[p]:
+                ready.append(p)
+    return below
+
+
+def closes_cycle(move: Move, below: Sequence[int], parents: Sequence[Family]) -> bool:
+    """Whether a move would close a directed cycle."""
+    kind, a, b = move
+    if kind == "delete":
+        return False
+    if kind == "add":
+        return bool(below[b] >> a & 1)
+    return any(below[a] >> p & 1 for p in parents[b] if p != a)

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from s2lab.causal.discovery.family_scores import Family, FamilyScores
 
 MARGIN = 1e-9
+
+EXCHANGED = 100
+"""Most candidates among which parents are exchanged."""
+
+DENSE = 0.5
+"""Share of its candidates that are parents from which a variable starts from all of them too."""
 
 LENIENCE = 1.5
 """The screen lets pass what is this much (in -log10 p) short of significance; the fit decides."""
@@ -26,7 +33,11 @@ def without(parents: Family, other: int) -> Family:
 
 
 def table_parents(scores: FamilyScores, child: int, candidates: Sequence[int]) -> Family:
-    """Add the parent that helps most while one does, dropping those that no longer help."""
+    """Add the parent that helps most while one does, dropping those that no longer help.
+
+    Then exchange single parents, to so many candidates as that is quick with.
+    """
+    exchange = len(candidates) <= EXCHANGED
     parents: Family = ()
     best = scores.of_kind(False, child, parents)[0]
     while True:
@@ -37,9 +48,33 @@ def table_parents(scores: FamilyScores, child: int, candidates: Sequence[int]) -
         }
         pick = max(gains, key=lambda c: gains[c], default=None)
         if pick is None or gains[pick] <= MARGIN:
-            return parents
+            if not exchange:
+                return parents
+            swapped, total = exchanged(scores, child, parents, candidates, best)
+            if total <= best + MARGIN:
+                return parents
+            parents, best = swapped, total
+            continue
         parents, best = joined(parents, pick), best + gains[pick]
         parents, best = prune(scores, False, child, parents, best)
+
+
+def exchanged(
+    scores: FamilyScores, child: int, parents: Family, candidates: Sequence[int], best: float
+) -> tuple[Family, float]:
+    """Put the best other candidate in one parent's place, where that helps.
+
+    A cause that stands in for the true one can make the table too large for both.
+    """
+    found = parents
+    for p in parents:
+        for c in candidates:
+            if c not in parents:
+                trial = joined(without(parents, p), c)
+                total = scores.of_kind(False, child, trial)[0]
+                if total > best:
+                    found, best = trial, total
+    return found, best
 
 
 def additive_parents(
@@ -82,24 +117,50 @@ def prune(
 ) -> tuple[Family, float]:
     """Drop the least needed parent while the score rises."""
     while len(parents) > 1 or (parents and additive):
-        losses = {
-            p: scores.of_kind(additive, child, without(parents, p))[0] - best for p in parents
-        }
-        pick = max(losses, key=lambda p: losses[p])
-        if losses[pick] <= MARGIN:
+        tried = scores.doubtful(child, parents) if additive else parents
+        losses = {p: scores.of_kind(additive, child, without(parents, p))[0] - best for p in tried}
+        pick = max(losses, key=lambda p: losses[p], default=None)
+        if pick is None or losses[pick] <= MARGIN:
             return parents, best
         parents, best = without(parents, pick), best + losses[pick]
     return parents, best
 
 
+def better(scores: FamilyScores, child: int, parents: Family, candidates: Sequence[int]) -> Family:
+    """The parents, or what is left of all candidates if that scores higher.
+
+    Where nearly all candidates are parents, each is seen better beside all the others.
+    """
+    everybody = tuple(sorted(candidates))
+    best = scores.of_kind(True, child, everybody)[0]
+    left, total = prune(scores, True, child, everybody, best)
+    return left if total > scores.of_kind(True, child, parents)[0] + MARGIN else parents
+
+
+@dataclass(frozen=True)
+class BothKinds:
+    """What a variable's parents are under either kind of score."""
+
+    table: Family
+    additive: Family
+    prefers_additive: bool
+    """Whether the additive family has more evidence."""
+
+    @property
+    def preferred(self) -> Family:
+        """The parents with more evidence."""
+        return self.additive if self.prefers_additive else self.table
+
+
 def find_parents(
     scores: FamilyScores, child: int, candidates: Sequence[int], tables_only: bool = False
-) -> Family:
-    """Search under both kinds of score, keep the kind with more evidence, return its parents."""
+) -> BothKinds:
+    """Search under both kinds of score."""
     table = table_parents(scores, child, candidates)
     if len(candidates) < 2 or tables_only:
-        return table
+        return BothKinds(table, table, False)
     additive = additive_parents(scores, child, candidates, table)
+    if len(candidates) > len(additive) > len(candidates) * DENSE:
+        additive = better(scores, child, additive, candidates)
     gain = scores.evidence(True, child, additive) - scores.evidence(False, child, table)
-    scores.additive[child] = bool(gain > 0 and np.isfinite(gain))
-    return additive if scores.additive[child] else table
+    return BothKinds(table, additive, bool(gain > 0 and np.isfinite(gain)))

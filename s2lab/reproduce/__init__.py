@@ -14,6 +14,7 @@ from s2lab.errors import UserError
 REPRODUCTIONS: dict[str, str] = {
     "sdi-table1": "mistakes in seven graphs from soft interventions (SDI, arXiv 1910.01075)",
     "sdi-table2": "likelihood under unseen interventions (SDI, arXiv 1910.01075)",
+    "bif-networks": "mistakes in published Bayesian networks, all or half of them acted on",
     "enco-25": "mistakes in graphs of 25 variables (ENCO, arXiv 2107.10483)",
     "imitation": "demonstrations needed for 99 % success (BabyAI, arXiv 1810.08272)",
     "adding": "sums at four times the training length (SCOFF, arXiv 2006.16225)",
