@@ -112,7 +112,7 @@ def climb_orders(
     while improved:
         improved = False
         for node in range(size):
-            at = np.argmax(order == node)
+            at = int(np.argmax(order == node))
             top, target = 1e-9, at
             for step in (-1, 1):
                 gain, mine = 0.0, masks[node]

@@ -9,7 +9,7 @@ import pytest
 from s2lab.causal.families import make_family
 from s2lab.causal.scm import StructuralCausalModel
 from s2lab.errors import UserError
-from s2lab.reproduce import enco_25, sdi_table1, sdi_table2
+from s2lab.reproduce import bif_networks, enco_25, sdi_table1, sdi_table2
 from s2lab.reproduce.records import markdown, read_record, write_record
 from s2lab.reproduce.recovery import soft_worlds, target_accuracy
 
@@ -42,6 +42,22 @@ def test_encos_data_of_a_collider_gives_no_mistake(
     assert enco_25.reproduce(quick=True, seeds=[0]) == 0
     text = enco_25.table(tmp_path / "runs/records/enco-25-quick.json")
     assert text.splitlines()[-2] == "| ancestral, 8 | 0 | 0 |"
+
+
+def test_published_networks_give_no_mistake_with_a_do_on_all_or_on_half(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert bif_networks.reproduce(quick=True, seeds=[0, 1]) == 0
+    lines = bif_networks.table(
+        read_record(tmp_path / "runs/records/bif-networks-quick.json")
+    ).splitlines()
+    assert lines[-1].startswith("| child, do on half, classes | 20 / 25 | 0, 0 | 0 | 1 |")
+
+
+def test_a_network_that_pgmpy_does_not_ship_is_refused() -> None:
+    with pytest.raises(UserError, match="this pgmpy ships no such network"):
+        bif_networks.find_network("asio")
 
 
 def test_a_change_of_mechanism_is_its_mean_divergence() -> None:
