@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -86,7 +87,10 @@ def discover(
     settings = dict(options or {})
     if "seed" in option_names(method):
         settings.setdefault("seed", seed)
-    learner = make_discoverer(method, settings)
+    bar = {"show_progress": True} if sys.stderr.isatty() else {}
+    learner = make_discoverer(
+        method, settings | (bar if "show_progress" in option_names(method) else {})
+    )
     true = None if truth is None else read_truth(truth)
     texts = [Path(path) for path in (out, *exports) if path is not None]
     outputs = [*texts, *([] if picture is None else [Path(picture)])]

@@ -62,7 +62,7 @@ class AncestralDiscovery(GraphEstimator):
     `kind`, "categorical", "real" or "auto" (real where a column has fractions);
     `restarts`, perturbed starts of the local search where some variable was never a target alone;
     `seed`, for these; `max_seconds`, after which the best graph so far is returned (`finished_`
-    is False then); `progress`, a progress bar.
+    is False then); `show_progress` on stderr.
 
     After `fit`: `causal_graph_` (pgmpy DAG), `adjacency_matrix_` (DataFrame, row -> column),
     `edge_probabilities_` ([V, V], from the gain of each single edge), `interventional_cpdag_`,
@@ -81,7 +81,7 @@ class AncestralDiscovery(GraphEstimator):
         restarts: int = 50,
         seed: int = 0,
         max_seconds: float | None = None,
-        progress: bool = False,
+        show_progress: bool = False,
     ) -> None:
         self.interventions = interventions
         self.equivalent_sample_size = equivalent_sample_size
@@ -91,7 +91,7 @@ class AncestralDiscovery(GraphEstimator):
         self.restarts = restarts
         self.seed = seed
         self.max_seconds = max_seconds
-        self.progress = progress
+        self.show_progress = show_progress
 
     def fit(
         self, X: Any, y: Any = None, *, targets: Any = None, worlds: Any = None
@@ -200,7 +200,7 @@ class AncestralDiscovery(GraphEstimator):
             weight = np.where(np.abs(weight) > CLEAR, weight, 0.0)
         order = order_by_effects(weight)  # [V]
         found = [BothKinds((), (), False)] * len(order)
-        for at in watched(range(len(order)), "parents", self.progress):
+        for at in watched(range(len(order)), "parents", self.show_progress):
             if time.monotonic() > deadline:
                 break
             child = int(order[at])

@@ -74,10 +74,11 @@ def deadline_after(max_seconds: float | None) -> float:
 
 
 def watched(items: Sequence[Item], what: str, progress: bool) -> Iterator[Item]:
-    """Go through items, under a progress bar where one is wanted."""
+    """Go through items, under a progress bar on stderr where one is wanted."""
     if not progress:
         yield from items
         return
+    from rich.console import Console
     from rich.progress import track
 
-    yield from track(items, description=what)
+    yield from track(items, description=what, console=Console(stderr=True), transient=True)

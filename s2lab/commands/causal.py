@@ -1,7 +1,7 @@
 """`discover`: from a table of rows to a causal graph."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
@@ -19,7 +19,9 @@ def discover(
     method: str = "ancestral",
     truth: str | None = None,
     out: Path | None = None,
+    exports: tuple[Path, ...] = (),
     picture: Path | None = None,
+    max_seconds: float | None = None,
     seed: int = 0,
     json: Json = False,
 ) -> None:
@@ -32,14 +34,21 @@ def discover(
         method: learner (s2lab list discoverers)
         truth: a BIF file, a graph's JSON file or a shipped network (asia, cancer, sachs) to
             compare with
-        out: JSON file for the graph
+        out: file for the graph, in the format of its ending: .json (with all figures), .dot, .gml,
+            .bif or .xmlbif (with tables learned from the rows; pgmpy reads both)
+        exports: further files for the graph, in other formats
         picture: SVG file for the picture
+        max_seconds: end the search after so long, with the best graph so far
         seed: of a learner that draws random numbers
         json: print the result as JSON
     """
     from s2lab.discover import discover as run
 
-    found = run(data, targets, method, truth=truth, out=out, picture=picture, seed=seed).summary
+    options: dict[str, Any] = {} if max_seconds is None else {"max_seconds": max_seconds}
+    found = run(
+        data, targets, method, truth=truth, out=out, picture=picture, seed=seed, options=options,
+        exports=exports,
+    ).summary  # fmt: skip
     if json:
         print_json(found)
         return

@@ -152,6 +152,18 @@ def test_exports_read_back_as_the_same_graph(asia_csv: Path, tmp_path: Path) -> 
         assert theirs.tables[at][first] == pytest.approx(ours.tables[smoke][0], abs=1e-4)
 
 
+def test_the_command_writes_every_format_that_is_named(
+    asia_csv: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from s2lab.commands.causal import discover as command
+
+    paths = tuple(tmp_path / f"graph{ending}" for ending in (".json", ".dot", ".bif"))
+    command(asia_csv, out=paths[0], exports=paths[1:], max_seconds=60.0)
+    printed = set(re.findall(r"^(\w+) -> (\w+)$", capsys.readouterr().out, re.MULTILINE))
+    assert printed == set(read_bif(paths[2]).graph.edges)
+    assert paths[1].read_text().startswith("digraph {")
+
+
 def test_a_bif_file_gives_tables_and_states_back_to_the_last_bits() -> None:
     network = load_network("sachs")
     again = parse_bif(bif_text(network))
