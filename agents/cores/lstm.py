@@ -69,9 +69,11 @@ class LSTMCore(Core):
         check_inputs(self, inputs, state, reset)
         if use_fused(self.config.kernel, inputs):
             from s2lab.agents.cores.fused.plain_lstm import FusedLSTM
+            from s2lab.agents.cores.fused.small_lstm import MOST_ROWS, SmallLSTM
 
+            node = SmallLSTM if inputs.shape[1] <= MOST_ROWS else FusedLSTM
             weights = (self.weight_ih, self.weight_hh, self.bias)
-            outputs, *after = FusedLSTM.apply(inputs, reset, *state, *weights)  # type: ignore[no-untyped-call]
+            outputs, *after = node.apply(inputs, reset, *state, *weights)  # type: ignore[no-untyped-call]
             return outputs, tuple(after)
         return self.run(inputs, state, reset)
 
