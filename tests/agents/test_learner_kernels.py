@@ -18,6 +18,7 @@ from s2lab.agents.heads import Heads
 from s2lab.agents.ppo_adam import FlatAdam
 from s2lab.agents.ppo_loss import TERMS, LossWeights, plain_loss, ppo_loss
 from s2lab.agents.rollout import Sequences
+from s2lab.agents.towers import Towers
 
 WEIGHTS = LossWeights(clip=0.2, value_coef=0.7, entropy_coef=0.03)
 HEAD = CategoricalHead(gym.spaces.Discrete(4))
@@ -39,6 +40,24 @@ def test_both_heads_in_one_node_are_the_layers_one_by_one() -> None:
     inputs = (features, *heads.parameters())
     gradients = [torch.autograd.grad(outputs, inputs, slopes) for outputs in (found, expected)]
     close(*gradients)
+
+
+def test_both_towers_in_one_node_are_the_layers_one_by_one() -> None:
+    torch.manual_seed(0)
+    space = gym.spaces.Dict(
+        {"numbers": gym.spaces.Box(-9, 9, (3, 2)), "one": gym.spaces.Discrete(3, start=1)}
+    )
+    towers = Towers(space, gym.spaces.Discrete(4)).double()
+    for part in (towers.policy.weight, towers.first.bias, towers.second_bias):
+        nn.init.normal_(part)
+    shown = {"numbers": torch.randn(5, 3, 2), "one": torch.tensor([1, 3, 2, 2, 1])}
+    inputs = towers.encoder(shown)
+    assert inputs[1].tolist() == [*shown["numbers"][1].flatten().tolist(), 0, 0, 1]
+    slopes = torch.randn(5, 4).double(), torch.randn(5).double()
+    found, expected = towers.fused(inputs.double()), towers.plain(inputs.double())
+    close(found, expected)
+    weights = list(towers.parameters())
+    close(*(torch.autograd.grad(outputs, weights, slopes) for outputs in (found, expected)))
 
 
 def a_batch(spread: float) -> tuple[Tensor, Tensor, Sequences]:
