@@ -71,4 +71,4 @@ class GRUGate(nn.Module):
         r = torch.sigmoid(r_y + r_x)
         z = torch.sigmoid(z_y + z_x - self.bias)
         candidate = torch.tanh(c_y + self.from_reset(r * stream))
-        return torch.lerp(stream, candidate, z)
+        return torch.lerp(stream, candidate.to(stream.dtype), z.to(stream.dtype))

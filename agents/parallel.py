@@ -15,11 +15,16 @@ def processes() -> int:
     return distributed.get_world_size() if together else 1
 
 
-def average(gradient: Tensor) -> None:
-    """Replace a gradient by its mean over the processes, in one message."""
+def rank() -> int:
+    """Which of them this process is, from 0."""
+    return distributed.get_rank() if processes() > 1 else 0
+
+
+def average(values: Tensor) -> None:
+    """Replace gradients or losses by their mean over the processes, in one message."""
     if processes() > 1:
-        distributed.all_reduce(gradient)
-        gradient /= processes()
+        distributed.all_reduce(values)
+        values /= processes()
 
 
 def share_weights(model: nn.Module) -> None:
@@ -39,3 +44,12 @@ def across(values: Tensor) -> tuple[Tensor, Tensor]:
     squares = ((values.double() - mean) ** 2).sum()
     distributed.all_reduce(squares)
     return mean.to(values.dtype), (squares / (sums[1] - 1)).sqrt().to(values.dtype)
+
+
+def any_of(flag: bool) -> bool:
+    """Whether it is true in any of the processes."""
+    if processes() == 1:
+        return flag
+    found = torch.tensor(float(flag))
+    distributed.all_reduce(found)
+    return bool(found > 0)

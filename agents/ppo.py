@@ -16,12 +16,15 @@ import torch
 from gymnasium.vector import AutoresetMode, VectorEnv
 from torch import Tensor
 
-from s2lab.agents.actor_critic import ActorCritic, State
-from s2lab.agents.parallel import across, average
+from s2lab.agents.actor_critic import State
+from s2lab.agents.execution import Passes
+from s2lab.agents.parallel import across, average, processes, share_weights
 from s2lab.agents.ppo_adam import FlatAdam
 from s2lab.agents.ppo_config import PPOConfig
 from s2lab.agents.ppo_loss import TERMS, LossWeights, ppo_loss
 from s2lab.agents.rollout import Sequences, allocate, cut, gae
+from s2lab.agents.towers import Network
+from s2lab.agents.transfer import on_host
 
 
 @dataclass(frozen=True)
@@ -58,20 +61,26 @@ class SavableWorlds(Protocol):
 
 
 class PPO:
-    """The learner: its worlds, its network, its optimiser."""
+    """The learner: its worlds, its network, its optimiser.
+
+    With a process group (torchrun) each process has worlds of its own, `config.num_envs` of them,
+    and all take the same gradient steps; `step` counts the worlds of all.
+    """
 
     def __init__(
         self,
         worlds: VectorEnv[Any, Any, Any],
-        model: ActorCritic,
+        model: Network,
         config: PPOConfig,
         *,
         total_steps: int,
         world_seeds: list[int],
         policy_seed: int,
         device: str = "cpu",
+        bf16: bool = False,
+        compiled: bool = False,
     ) -> None:
-        """Start every world at its seed.
+        """Start every world at its seed; `bf16` and `compiled` are those of `Passes`.
 
         Raises:
             ValueError: the worlds do not reset within the step that ends an episode.
@@ -81,9 +90,12 @@ class PPO:
         self.worlds, self.config, self.total_steps = worlds, config, total_steps
         self.device = torch.device(device)
         self.model = model.to(self.device)
+        self.passes = Passes(self.model, self.device, bf16=bf16, compiled=compiled)
+        self._agreed = self.passes.plain
+        share_weights(self.model)
         self.optimizer = FlatAdam(model.parameters(), config.adam_eps, config.max_grad_norm)
         self.generator = torch.Generator(self.device).manual_seed(policy_seed)
-        self.step = 0
+        self.step, self.steps_per_rollout = 0, config.steps_per_rollout * processes()
         space: Any = worlds.single_observation_space  # every world here is a Dict
         steps, batch = config.rollout_steps, config.num_envs
         self.rollout = allocate(space, model, steps, batch, self.device)
@@ -111,22 +123,23 @@ class PPO:
                 head.to_env(actions)
             )
             ends = terminated | truncated  # bool [B]
-            rollout.rewards[t] = torch.as_tensor(rewards)
-            rollout.ends[t] = rollout.resets[t + 1] = torch.as_tensor(ends)
+            rollout.store_outcome(t, rewards, ends)
             rollout.store(t + 1, observation)
+            rewards, terminated, ends = on_host(rewards), on_host(terminated), on_host(ends)
             self.returns += rewards
             self.lengths += 1
             if ends.any():
                 episodes += self._count(rewards, terminated, ends)
-                self._bootstrap(t, truncated & ~terminated, info)
+                self._bootstrap(t, on_host(truncated) & ~terminated, info)
         rollout.rewards *= self.config.reward_scale
         rollout.values[-1] = self._read(self.config.rollout_steps)[1]
-        self.step += self.config.steps_per_rollout
+        self.step += self.steps_per_rollout
         return episodes
 
     def _read(self, t: int) -> tuple[Tensor, Tensor, State]:
         observation = {name: field[t : t + 1] for name, field in self.rollout.observation.items()}
-        numbers, values, state = self.model(observation, self.state, self.rollout.resets[t : t + 1])
+        resets = self.rollout.resets[t : t + 1]
+        numbers, values, state = self.passes(observation, self.state, resets)
         return numbers[0], values[0], state
 
     def _bootstrap(self, t: int, cut_off: Any, info: Mapping[str, Any]) -> None:
@@ -163,7 +176,7 @@ class PPO:
             Diverged: a loss or the gradient is no number, or too large.
         """
         config = self.config
-        spent = min(1.0, (self.step - config.steps_per_rollout) / max(1, self.total_steps))
+        spent = min(1.0, (self.step - self.steps_per_rollout) / max(1, self.total_steps))
         lr = config.lr * (1 - spent * (1 - config.lr_end))
         entropy_coef = config.entropy_coef * (1 - spent * (1 - config.entropy_end))
         weights = LossWeights(config.clip, config.value_coef, entropy_coef)
@@ -196,7 +209,7 @@ class PPO:
         )
         returns = advantages + rollout.values[:-1]  # [T, B]
         mean, std = across(advantages)
-        normalised = (advantages - mean) / (std + 1e-8)
+        normalised = (advantages - mean) / (std.clamp(min=config.advantage_floor) + 1e-8)
         return cut(rollout, log_probs, normalised, returns, config.sequence_length)
 
     def gradient_step(self, batch: Sequences, weights: LossWeights, lr: float) -> list[float]:
@@ -204,17 +217,28 @@ class PPO:
 
         Raises:
             Diverged: before the weights have moved.
+            Disagrees: the first time, if bf16 or compiled losses are not the eager ones.
         """
-        numbers, values, _ = self.model(batch.observation, batch.state, batch.resets)
+        numbers, values, _ = self.passes(batch.observation, batch.state, batch.resets)
         loss, terms = ppo_loss(self.model.actions, numbers, values, batch, weights)
+        if not self._agreed:
+            self._compare(batch, weights, terms)
         self.optimizer.clear()
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         average(self.optimizer.gradient)
+        average(terms)
         found = [*terms.tolist(), self.optimizer.norm()]
         if not (abs(found[0]) <= self.config.max_loss and found[-1] <= self.config.max_loss):
             raise self._diverged(found)
         self.optimizer.step(lr, found[-1])
         return found
+
+    @torch.no_grad()
+    def _compare(self, batch: Sequences, weights: LossWeights, terms: Tensor) -> None:
+        numbers, values, _ = self.model(batch.observation, batch.state, batch.resets)
+        eager = ppo_loss(self.model.actions, numbers, values, batch, weights)[1]
+        self.passes.check(TERMS, terms, eager)
+        self._agreed = True
 
     def _diverged(self, terms: list[float]) -> Diverged:
         losses = dict(zip(LOSSES, terms, strict=True))

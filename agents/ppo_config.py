@@ -28,6 +28,9 @@ class PPOConfig:
     """Discount per step."""
     gae_lambda: float = 0.95
     """Lambda of generalised advantage estimation (Schulman et al. 2016)."""
+    advantage_floor: float = 0.0
+    """Advantages are divided by their standard deviation, or by this where that is smaller. Above
+    0, rollouts without a reward do not blow the noise of the values up to the size of a signal."""
     clip: float = 0.2
     """How far the probability ratio may move, and the value in units of returns."""
     entropy_coef: float = 0.01
@@ -55,7 +58,7 @@ class PPOConfig:
         for name in ("gamma", "gae_lambda", "lr_end", "entropy_end"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be between 0 and 1, got {getattr(self, name)}")
-        for name in ("entropy_coef", "value_coef"):
+        for name in ("entropy_coef", "value_coef", "advantage_floor"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         if self.unroll < 0 or self.rollout_steps % self.sequence_length:

@@ -4,7 +4,7 @@ Everything is preallocated once and written over, rollout after rollout.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import gymnasium as gym
@@ -12,7 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from s2lab.agents.actor_critic import ActorCritic, State
+from s2lab.agents.actor_critic import State
+from s2lab.agents.towers import Network
+from s2lab.agents.transfer import Staging
 
 
 @dataclass
@@ -27,16 +29,23 @@ class Rollout:
     ends: Tensor  # bool [T, B], the episode ended with this step
     resets: Tensor  # bool [T + 1, B], an episode starts with this observation
     states: list[State]  # the core's state before step 0, unroll, 2 * unroll, ...; tensors [B, ...]
+    staging: Staging = field(default_factory=Staging)
 
     def store(self, t: int, observation: Mapping[str, Any]) -> None:
         """Copy what the worlds show before step t."""
-        for name, field in self.observation.items():
-            field[t] = torch.as_tensor(observation[name])
+        for name, shown in self.observation.items():
+            self.staging.copy(name, observation[name], shown[t])
+
+    def store_outcome(self, t: int, rewards: Any, ends: Any) -> None:
+        """What step t brought: rewards [B], and bool [B] whether the episode ended."""
+        self.staging.copy("rewards", rewards, self.rewards[t])
+        self.staging.copy("ends", ends, self.ends[t])
+        self.resets[t + 1] = self.ends[t]
 
     def wrap_around(self) -> None:
         """The last observation becomes the first of the next rollout."""
-        for field in self.observation.values():
-            field[0] = field[-1]
+        for shown in self.observation.values():
+            shown[0] = shown[-1]
         self.resets[0] = self.resets[-1]
 
 
@@ -82,7 +91,7 @@ class Sequences:
 
 
 def allocate(
-    space: gym.spaces.Dict, model: ActorCritic, steps: int, batch: int, device: torch.device
+    space: gym.spaces.Dict, model: Network, steps: int, batch: int, device: torch.device
 ) -> Rollout:
     """Zeros for `steps` steps of `batch` worlds."""
 

@@ -3,10 +3,11 @@
 import json
 import math
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from s2lab import checkpoint, seeds
+from s2lab import checkpoint, seeds, together
 from s2lab.config import TrackMode, TrainConfig
 from s2lab.errors import UserError, unknown
 from s2lab.process import tune_process
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import gymnasium as gym
 
     from s2lab.agents.actor_critic import ActorCritic
-    from s2lab.agents.ppo import Diverged
+    from s2lab.agents.ppo import PPO, Diverged
 
 LAST_METRICS = 100  # lines that are kept when a loss explodes
 
@@ -48,6 +49,20 @@ def create_run(config: TrainConfig, runs: Path = Path("runs")) -> RunFolder:
     )
 
 
+def create_runs(configs: Sequence[TrainConfig], runs: Path) -> list[RunFolder]:
+    """A folder for every configuration; under torchrun the first process makes the only one.
+
+    Raises:
+        UserError: several runs under torchrun, or what `create_run` refuses.
+    """
+    if together.count() > 1 and len(configs) > 1:
+        raise UserError(f"torchrun works on one run, not on {len(configs)}: give one seed")
+    for config in configs:
+        together.portion(config.ppo)
+    paths = together.by_the_first(lambda: [create_run(each, runs).path for each in configs])
+    return [RunFolder.open(path) for path in paths]
+
+
 def train(
     config: TrainConfig,
     *,
@@ -66,46 +81,39 @@ def train(
 def run_training(
     run: RunFolder, config: TrainConfig, *, track: TrackMode = "off", quiet: bool = False
 ) -> Outcome:
-    """Train, or go on training, in an existing run folder until the budget is spent."""
-    from s2lab.agents.ppo import PPO, Diverged
-    from s2lab.envs.choose import vector_worlds
+    """Train, or go on training, in an existing run folder until the budget is spent.
+
+    Raises:
+        UserError: settings that do not fit the machine, a loss that is no number, bf16 or compiled
+            losses that are not the eager ones.
+    """
+    from s2lab.agents.execution import Disagrees
+    from s2lab.agents.parallel import any_of
+    from s2lab.agents.ppo import Diverged
 
     tune_process()
-    saved = last_checkpoint(run)
-    model = build_model(config)
-    if not saved:
-        begin_with(model, config)
-    worlds = vector_worlds(config.env, config.ppo.num_envs)
-    with Session(run, config, track=track, quiet=quiet, saved=saved) as session:
-        learner = PPO(
-            worlds,
-            model,
-            config.ppo,
-            total_steps=config.steps,
-            world_seeds=seeds.world_seeds(
-                config.seed, config.ppo.num_envs, session.resumes * config.ppo.num_envs
-            ),
-            policy_seed=seeds.torch_seed(config.seed, "policy"),
-            device=check_device(config.device),
-        )
-        parts: dict[str, checkpoint.Stateful] = {"model": model, "learner": learner}
+    rank, saved = together.join(), last_checkpoint(run)
+    writer = Session(run, config, track=track, quiet=quiet, saved=saved) if rank == 0 else None
+    with writer or together.Follower(config, run.path, saved) as session:
+        learner = make_learner(config, session.resumes, fresh=not saved)
+        whole = together.OneOfAll(learner) if together.count() > 1 else learner
+        parts: dict[str, checkpoint.Stateful] = {"model": learner.model, "learner": whole}
         if saved:
             checkpoint.restore(saved, parts)
-        while learner.step < config.steps and not session.stop.requested:
-            episodes = learner.collect()
-            session.advance(
-                learner.step,
-                [(episode.return_, episode.length, episode.success) for episode in episodes],
-            )
+        while learner.step < config.steps and not any_of(session.stop.requested):
+            episodes = [(e.return_, e.length, e.success) for e in learner.collect()]
+            session.advance(learner.step, together.gathered(episodes))
             try:
                 losses = learner.update()
             except Diverged as error:
                 session.save(parts, always=True)
                 raise stopped(run, error) from None
+            except Disagrees as error:
+                raise UserError(f"{error}: train without that flag") from None
             session.log(losses)
             session.save(parts)
         outcome = session.finish(parts)
-    worlds.close()
+    learner.worlds.close()
     return outcome
 
 
@@ -119,6 +127,35 @@ def begin_with(model: "ActorCritic", config: TrainConfig) -> None:
         load_features(model, Path(config.encoder.icf_run))
     if config.start:
         load_weights(model, Path(config.start))
+
+
+def make_learner(config: TrainConfig, resumes: int, *, fresh: bool) -> "PPO":
+    """The learner of this process, its worlds at their seeds.
+
+    Args:
+        config: of the run
+        resumes: how often it was resumed; worlds without a saved state begin at seeds of their own
+        fresh: whether to begin with the weights that the settings name
+    """
+    from s2lab.agents.ppo import PPO
+    from s2lab.envs.choose import vector_worlds
+
+    model = build_model(config)
+    if fresh:
+        begin_with(model, config)
+    ppo, rank = together.portion(config.ppo), together.join()
+    first = resumes * config.ppo.num_envs + rank * ppo.num_envs
+    return PPO(
+        vector_worlds(config.env, ppo.num_envs),
+        model,
+        ppo,
+        total_steps=config.steps,
+        world_seeds=seeds.world_seeds(config.seed, ppo.num_envs, first),
+        policy_seed=seeds.torch_seed(config.seed, "policy") + rank,
+        device=check_device(config.device),
+        bf16=config.bf16,
+        compiled=config.compiled,
+    )
 
 
 def build_model(config: TrainConfig) -> "ActorCritic":

@@ -87,7 +87,12 @@ def check_inputs(core: Core, inputs: Tensor, state: State, reset: Tensor) -> Non
 
 
 def steps_with_reset(reset: Tensor) -> list[bool]:
-    """For each step t, whether any row is reset there: one transfer instead of T masked fills."""
+    """For each step t, whether any row is reset there: one transfer instead of T masked fills.
+
+    True throughout under torch.compile, whose graphs must not depend on values.
+    """
+    if torch.compiler.is_compiling():
+        return [True] * len(reset)
     flags: list[bool] = reset.any(dim=1).tolist()
     return flags
 
@@ -95,8 +100,8 @@ def steps_with_reset(reset: Tensor) -> list[bool]:
 def use_fused(kernel: Kernel, inputs: Tensor) -> bool:
     """Whether a core should run its fused CPU kernels on these inputs.
 
-    auto: fused on the CPU in single or double precision, plain torch elsewhere and under
-    torch.compile. torch: never, as a reference. fused: always.
+    auto: fused on the CPU in single or double precision, plain torch elsewhere, under
+    torch.compile and under autocast. torch: never, as a reference. fused: always.
 
     Raises:
         ValueError: fused kernels are demanded for inputs they cannot take.
@@ -107,7 +112,9 @@ def use_fused(kernel: Kernel, inputs: Tensor) -> bool:
             f"kernel is 'fused' and the inputs are {inputs.dtype} on {inputs.device}; "
             "fused kernels take float32 or float64 on the CPU: use kernel='auto'"
         )
-    return kernel != "torch" and possible and not torch.compiler.is_compiling()
+    if kernel == "torch" or not possible or torch.compiler.is_compiling():
+        return False
+    return kernel == "fused" or not torch.is_autocast_enabled("cpu")
 
 
 def check_kernel(kernel: str) -> None:

@@ -95,6 +95,7 @@ class GRUCore(Core):
             candidate = torch.tanh(
                 torch.addcmul(from_input[:, 2 * size :], r, from_hidden[:, 2 * size :])
             )
+            candidate, z = candidate.to(hidden.dtype), z.to(hidden.dtype)  # of bf16 products
             hidden = torch.lerp(candidate, hidden, z)
             outputs.append(hidden)
         return torch.stack(outputs), (hidden,)

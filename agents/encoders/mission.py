@@ -57,9 +57,13 @@ class SummedMission(SummedEncoder):
         nn.init.orthogonal_(self.weight, math.sqrt(2))
         self._last: tuple[list[tuple[int, int]], Tensor, Tensor] | None = None
 
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch leaves it untyped
     def forward(self, tokens: Tensor) -> Tensor:  # int16 [B, L] -> [B or 1, output_size]
-        """One row for all when they have the same mission."""
-        if torch.is_grad_enabled() or torch.compiler.is_compiling():
+        """One row for all when they have the same mission.
+
+        Eager between the graphs of torch.compile: how many missions are read depends on values.
+        """
+        if torch.is_grad_enabled():
             self._last = None
             return self.read(tokens)
         # Writing to a weight, or replacing it, makes what was read before worthless.

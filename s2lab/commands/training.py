@@ -26,9 +26,11 @@ def train(
     agent: str = "lstm",
     core: tuple[str, ...] = (),
     encoder: tuple[str, ...] = (),
+    bf16: bool = False,
+    compiled: Annotated[bool, arg(name="compile")] = False,
     start: Annotated[Path | None, arg(name="from")] = None,
 ) -> int:
-    """Train an agent with recurrent PPO; several seeds run side by side.
+    """Train an agent with recurrent PPO; seeds run side by side, or one under torchrun in several.
 
     Args:
         env: gymnasium id (s2lab list envs)
@@ -38,16 +40,19 @@ def train(
         encoder: settings of the encoder, as name=value: grid=table, convolutions or film,
             icf_run=RUN (features of train-icf, icf_frozen=true or false),
             cell_size, channels, mission_size, feature_size
+        bf16: matrix products in bfloat16
+        compiled: torch.compile; CUDA graphs on a GPU
         start: run folder whose network, weights included, to begin with, such as one of imitate
     """
-    from s2lab.training import create_run
+    from s2lab.training import create_runs
     from s2lab.warm_start import network_of
 
-    network = chosen_network(agent, core, encoder)
+    chosen = chosen_network(agent, core, encoder)
     if start is not None:
-        network = network_of(start) | {"start": str(start)}
-    configs = [TrainConfig(**fields, **network) for fields in options.settings(env)]
-    return work_on([create_run(each, options.runs) for each in options.varied(configs)], options)
+        chosen = network_of(start) | {"start": str(start)}
+    chosen |= {"bf16": bf16, "compiled": compiled}
+    configs = [TrainConfig(**fields, **chosen) for fields in options.settings(env)]
+    return work_on(create_runs(options.varied(configs), options.runs), options)
 
 
 @command()

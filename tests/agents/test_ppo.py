@@ -2,6 +2,7 @@
 
 import copy
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from s2lab.agents.ppo import LOSSES, PPO, Diverged
 from s2lab.agents.ppo_config import PPOConfig
 from s2lab.agents.ppo_loss import LossWeights, clipped_value_loss
 from s2lab.agents.rollout import gae
+from s2lab.agents.towers import Towers
 from s2lab.envs.external import make_external_vec
 from s2lab.envs.vector import make_vec
 
@@ -63,6 +65,26 @@ def test_the_state_is_carried_from_rollout_to_rollout() -> None:
         carried.collect()
         for old, kept in zip(before, carried.rollout.states[0], strict=True):
             assert torch.equal(old, kept)
+
+
+@pytest.mark.slow
+def test_a_cue_further_back_than_the_rollout_needs_the_carried_state() -> None:
+    remembering = learner("test/Cue-v0", "lstm", SMALL, 12_000)
+    assert trained_return(remembering, 12_000) > 0.95
+    rates = {}
+    for carried in (True, False):
+        worlds = make_external_vec("test/Cue-v0", 16)
+        short, seeds = replace(SMALL, rollout_steps=4), list(range(16))
+        ppo = PPO(worlds, remembering.model, short, total_steps=1, world_seeds=seeds, policy_seed=0)
+        returns = []
+        for _ in range(60):
+            if not carried:
+                ppo.state = ppo.model.initial_state(16)
+            returns += [episode.return_ for episode in ppo.collect()]
+            ppo.rollout.wrap_around()
+        rates[carried] = float(np.mean(returns))
+    assert rates[True] > 0.95
+    assert rates[False] < 0.65  # chance is 0.5
 
 
 def test_advantages_are_the_weighted_sum_of_temporal_differences() -> None:
@@ -145,6 +167,70 @@ def test_one_update_is_that_of_a_plain_loop(unroll: int) -> None:
     assert 0 < found["clip_fraction"] < 1
     for weight, gradient in zip(weights, expected, strict=True):
         torch.testing.assert_close(weight.grad, gradient, rtol=1e-3, atol=1e-6)
+
+
+def test_an_update_is_that_of_stable_baselines3() -> None:
+    """Four passes over one rollout at one network: GAE, losses, clipping, Adam and all."""
+    from stable_baselines3 import PPO as StablePPO
+
+    # Small returns and a large epsilon: values move less than the clip, which SB3's do not have.
+    config = PPOConfig(
+        num_envs=4, rollout_steps=32, minibatches=1, epochs=4, lr=0.03, adam_eps=0.01, clip=0.1,
+        gamma=0.97, gae_lambda=0.9, reward_scale=0.004,
+    )  # fmt: skip
+    worlds = make_external_vec("CartPole-v1", 4)
+    space: Any = worlds.single_observation_space
+    theirs = StablePPO(
+        "MlpPolicy", "CartPole-v1", n_steps=128, batch_size=128, n_epochs=4, learning_rate=0.03,
+        gamma=0.97, gae_lambda=0.9, ent_coef=0.01, clip_range=0.1, seed=0, device="cpu",
+        vf_coef=0.25,  # their squared error is not halved
+        policy_kwargs={"optimizer_kwargs": {"eps": 0.01}},
+    )  # fmt: skip
+    theirs.policy.value_net.weight.data *= 0.01
+    theirs.n_envs, theirs.rollout_buffer.n_envs, theirs.rollout_buffer.buffer_size = 4, 4, 32
+    theirs.rollout_buffer.reset()
+    model = Towers(space, worlds.single_action_space)
+    take_weights(model, theirs.policy)
+    ppo = PPO(worlds, model, config, total_steps=1, world_seeds=[0, 1, 2, 3], policy_seed=0)
+    for _ in range(2):  # the second rollout begins in the middle of episodes
+        ppo.rollout.wrap_around()
+        ppo.collect()
+    shown, acted = ppo.rollout, ppo.model.actions
+    log_probs, _ = acted.log_prob_and_entropy(shown.numbers, shown.actions)
+    for t in range(32):
+        theirs.rollout_buffer.add(
+            shown.observation["observation"][t].numpy(), shown.actions[t].numpy()[:, None],
+            shown.rewards[t].numpy(), shown.resets[t].numpy(), shown.values[t], log_probs[t],
+        )  # fmt: skip
+    last = shown.resets[-1].numpy()
+    theirs.rollout_buffer.compute_returns_and_advantage(shown.values[-1], last)
+    theirs._setup_learn(128)
+    before = model.first.weight.clone()
+    ppo.step = config.steps_per_rollout  # the learning rate's schedule at its start
+    found = ppo.update()
+    theirs.train()
+    expected = Towers(space, worlds.single_action_space)
+    take_weights(expected, theirs.policy)
+    assert (model.first.weight - before).abs().max() > 1e-3
+    for name, weight in model.named_parameters():
+        torch.testing.assert_close(weight, expected.get_parameter(name), rtol=1e-3, atol=2e-5)
+    logged = theirs.logger.name_to_value
+    for mine, other in (("policy_gradient_loss", "policy_gradient_loss"), ("entropy_loss",) * 2):
+        assert found[f"train/{mine}"] == pytest.approx(logged[f"train/{other}"], rel=1e-3)
+    assert found["train/clip_fraction"] == pytest.approx(logged["train/clip_fraction"], abs=1e-6)
+    assert found["train/clip_fraction"] > 0
+
+
+def take_weights(model: Towers, policy: Any) -> None:
+    """The weights of an SB3 MlpPolicy."""
+    actor, critic = policy.mlp_extractor.policy_net, policy.mlp_extractor.value_net
+    with torch.no_grad():
+        model.first.weight.copy_(torch.cat([actor[0].weight, critic[0].weight]))
+        model.first.bias.copy_(torch.cat([actor[0].bias, critic[0].bias]))
+        model.second.copy_(torch.stack([actor[2].weight, critic[2].weight]))
+        model.second_bias.copy_(torch.cat([actor[2].bias, critic[2].bias]))
+        for mine, other in ((model.policy, policy.action_net), (model.value, policy.value_net)):
+            mine.load_state_dict(other.state_dict())
 
 
 def test_the_order_of_the_worlds_does_not_matter() -> None:
