@@ -7,7 +7,7 @@ export OMP_WAIT_POLICY ?= passive
 .PHONY: help setup demo test quick soak lint readme clean .types
 
 help:
-	@echo "make demo    install, then train, compare, discover and report (about 6 minutes)"
+	@echo "make demo    install, then train, compare, discover and report (about 3 minutes)"
 	@echo "make test    install, then the whole test suite, ruff and mypy"
 	@echo "make quick   the tests that answer in two minutes"
 	@echo "make soak    10 million steps of every MiniGrid world beside minigrid (about an hour, resumable)"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+import gymnasium as gym
 import torch
 
 from s2lab.agents.actor_critic import ActorCritic
@@ -18,6 +19,7 @@ from s2lab.agents.encoders.config import EncoderConfig
 from s2lab.agents.encoders.observation import ObservationEncoder
 from s2lab.agents.ppo import PPO
 from s2lab.agents.ppo_config import PPOConfig
+from s2lab.agents.towers import Network, Towers
 from s2lab.bench.harness import Row, cpu_seconds, in_turns
 from s2lab.envs.choose import vector_worlds
 from s2lab.process import tune_process
@@ -30,6 +32,7 @@ ZOO = PPOConfig(num_envs=16, rollout_steps=128, epochs=10, minibatches=32, unrol
 # sb3-contrib's defaults (128 steps, minibatches of 128, 10 passes, LSTM 256), with 16 worlds.
 CONTRIB = PPOConfig(num_envs=16, rollout_steps=128, epochs=10, minibatches=16)
 
+TOWERS = "towers"  # SB3's MlpPolicy in our trainer
 Work = Callable[[], object]
 
 
@@ -40,8 +43,10 @@ def bench(*, quick: bool = False) -> Iterator[Row]:
     yield from encoders(runs)
     stable, recurrent = sb3_work(), contrib_work()
     pairs = {
-        "no memory, 16 x 64, our defaults": ("none", {}, PPOConfig(), stable),
+        "SB3's network and settings, 16 x 128": (TOWERS, {}, ZOO, stable),
         "no memory, 16 x 128, SB3's settings": ("none", {}, ZOO, stable),
+        "no memory, 16 x 64, our defaults": ("none", {}, PPOConfig(), stable),
+        "LSTM 128, 16 x 64, our defaults": ("lstm", {}, PPOConfig(), stable),
         "no memory, 256 x 64": ("none", {}, LARGE, stable),
         "LSTM 128, 256 x 64": ("lstm", {}, LARGE, stable),
         "LSTM 256, 16 x 128, sb3-contrib's settings": (
@@ -63,7 +68,12 @@ def learner(core: str, config: PPOConfig, **options: Any) -> PPO:
     worlds = vector_worlds(WORLD, config.num_envs)
     torch.manual_seed(0)
     space: Any = worlds.single_observation_space
-    model = ActorCritic(space, worlds.single_action_space, core, options)
+    actions = worlds.single_action_space
+    model: Network
+    if core == TOWERS:  # SB3's network sees the image alone here
+        model = Towers(gym.spaces.Dict({"image": space["image"]}), actions)
+    else:
+        model = ActorCritic(space, actions, core, options)
     seeds = list(range(config.num_envs))
     return PPO(worlds, model, config, total_steps=10**9, world_seeds=seeds, policy_seed=0)
 
@@ -80,7 +90,6 @@ def turn(ppo: PPO) -> Work:
 
 def minigrid_worlds() -> Any:
     """Sixteen of minigrid's own worlds as SB3 users make them, the image flattened."""
-    import gymnasium as gym
     import minigrid  # noqa: F401  # registers the worlds
     from gymnasium.wrappers import FlattenObservation
     from minigrid.wrappers import ImgObsWrapper

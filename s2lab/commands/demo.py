@@ -7,7 +7,7 @@ from statistics import fmean
 from s2lab.commands.registry import command
 from s2lab.config import TrackMode
 
-STEPS, SEEDS, EPISODES = 80_000, (0, 1, 2), 500
+STEPS, SEEDS, EPISODES = 100_000, (0, 1, 2), 500
 
 
 @command()
