@@ -63,7 +63,7 @@ def train_icf(
     if not json:
         for folder in folders:
             if found := folder.summary.get("features"):
-                print(f"{folder.path}  {in_words(found)}")
+                print(f"seed {folder.summary['seed']}: {in_words(found)}")
     return code
 
 
