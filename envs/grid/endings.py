@@ -10,6 +10,7 @@ from typing import Any
 from s2lab.envs.grid import random
 from s2lab.envs.grid.cells import EMPTY, GOAL, LAVA, LOOK_MASK, OPEN, state_of, type_of, unpack
 from s2lab.envs.grid.compiled import inlined, pure
+from s2lab.envs.grid.instructions import EVERY_PART, PROGRESS
 from s2lab.envs.grid.outcomes import FAILS, GOES_ON, PUNISHED, SUCCEEDS
 from s2lab.envs.grid.physics import DONE, DROP, FORWARD, PICKUP, TOGGLE, front
 from s2lab.envs.grid.verifier import take_in_hand, verify
@@ -46,6 +47,14 @@ def prepare(worlds: Worlds, rules: Rules, n: int, action: int) -> Any:
         _move_obstacles(worlds, rules, n)
         return action, 1 if kind not in (EMPTY, GOAL) else 0
     return action, 0
+
+
+@inlined
+def parts_done(worlds: Worlds, rules: Rules, n: int) -> Any:
+    """The parts of an instruction that are fulfilled, as bits; 0 where missions are one part."""
+    if rules.ending >= INSTRUCTED:
+        return worlds.slots[n, PROGRESS] & EVERY_PART
+    return 0
 
 
 @inlined

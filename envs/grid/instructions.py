@@ -35,6 +35,7 @@ SLOTS = DOORS + MOST_DOORS
 
 ONE, BEFORE, AFTER = range(3)  # links
 JOINED = 4  # shift left by the side
+EVERY_PART = 15  # of PROGRESS
 # Of PROGRESS: whether one side is done, whether the parts of the present side have been asked, and
 # whether a part was fulfilled by the last action (shift left by the part).
 SIDE_DONE, ASKED, MATCHED = 16, 32, 64

@@ -22,12 +22,6 @@ def scratch_words(rows: int, columns: int) -> int:
 
 
 @pure
-def end(tables: Tables) -> Any:
-    """Where the inventory ends in `scratch[n]`."""
-    return _start(tables) + 1 + MOST
-
-
-@pure
 def _start(tables: Tables) -> Any:
     return rooms.room(tables, 0, tables.params[ROWS]) + 3
 

@@ -11,7 +11,7 @@ from typing import Any
 from s2lab.envs.grid import events
 from s2lab.envs.grid.cells import DOOR, GOAL, KEY, type_of, unpack
 from s2lab.envs.grid.compiled import inlined, pure
-from s2lab.envs.grid.endings import judge, prepare
+from s2lab.envs.grid.endings import judge, parts_done, prepare
 from s2lab.envs.grid.outcomes import GOES_ON, PUNISHED, SUCCEEDS
 from s2lab.envs.grid.physics import act, front
 from s2lab.envs.grid.views import observe
@@ -37,12 +37,14 @@ def step_world(
     action, before = prepare(worlds, rules, n, chosen)
     ahead = type_of(unpack(worlds.cells[n, front(worlds, rules, n)]))
     happened = act(worlds, rules, n, action)
+    parts = parts_done(worlds, rules, n)
     outcome = judge(worlds, rules, n, action, ahead, before)
+    if outcome == SUCCEEDS or parts_done(worlds, rules, n) != parts:
+        happened |= events.MISSION_PART_DONE
     steps, budget = worlds.step_count[n], worlds.budget[n]
     reward = 0.0
     if outcome == SUCCEEDS:
         reward = tables.rewards[budget, steps]
-        happened |= events.MISSION_PART_DONE
     elif outcome == PUNISHED:
         reward = -1.0
     outputs.reward[n] = reward

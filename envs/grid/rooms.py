@@ -12,8 +12,8 @@ RecursionError. Knows no missions.
 from typing import Any
 
 from s2lab.envs.grid import cells, random
-from s2lab.envs.grid.compiled import pure
-from s2lab.envs.grid.physics import front
+from s2lab.envs.grid.compiled import inlined, pure
+from s2lab.envs.grid.physics import front, step_x, step_y
 from s2lab.envs.grid.placement import (
     NOT_BESIDE_AGENT,
     clear,
@@ -31,6 +31,7 @@ from s2lab.envs.grid.worlds import Rules, Tables, Worlds
 ROOM_SIZE, ROWS, COLUMNS = range(3)  # of params
 _DOORS, _LOCKED, _WORDS = 4, 5, 6  # of a room; 0 to 3 are its four walls
 MOST_TRIES = 1000
+
 ANY = -1
 
 
@@ -209,7 +210,7 @@ def place_agent_in_room(
 ) -> Any:
     """Put the agent into a room (ANY: drawn, column first) where it faces nothing but a wall.
 
-    False if 1,001 tries failed.
+    False if 1,001 tries failed, and where no place is such: there minigrid never comes back.
     """
     if column == ANY:
         column = random.integers(worlds.rng, n, 0, tables.params[COLUMNS])
@@ -217,10 +218,30 @@ def place_agent_in_room(
         row = random.integers(worlds.rng, n, 0, tables.params[ROWS])
     size = tables.params[ROOM_SIZE]
     left, top = room_x(tables, column), room_y(tables, row)
+    drawn = 0
     while try_agent(worlds, rules, n, left, top, size, size, MOST_TRIES):
-        facing = cells.type_of(worlds.cells[n, front(worlds, rules, n)])
-        if facing in (cells.EMPTY, cells.WALL):
+        if _is_clear(worlds, n, front(worlds, rules, n)):
             return True
+        drawn += 1
+        if drawn == MOST_TRIES and not _has_clear_place(worlds, rules, n, left, top, size):
+            return False
+    return False
+
+
+@inlined
+def _is_clear(worlds: Worlds, n: int, place: int) -> Any:
+    return cells.type_of(worlds.cells[n, place]) in (cells.EMPTY, cells.WALL)
+
+
+@pure
+def _has_clear_place(worlds: Worlds, rules: Rules, n: int, left: int, top: int, size: int) -> Any:
+    """Whether an agent could stand in a room and face nothing but a wall."""
+    for y in range(top, top + size):
+        for x in range(left, left + size):
+            here = index(rules, x, y)
+            for turn in range(4 if worlds.cells[n, here] == cells.EMPTY else 0):
+                if _is_clear(worlds, n, here + step_x(turn) + rules.stride * step_y(turn)):
+                    return True
     return False
 
 

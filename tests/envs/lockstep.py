@@ -1,13 +1,16 @@
 """Minigrid and the engine side by side: the same seed, the same actions, every output compared."""
 
+import signal
 import warnings
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import gymnasium
 import minigrid  # noqa: F401  # registers the reference environments
 import numpy as np
-from explorer import Explorer
+from explorer import STEPS, Explorer
+from minigrid.envs.babyai.core.verifier import SeqInstr
 from minigrid.wrappers import FullyObsWrapper, ViewSizeWrapper
 
 from s2lab.envs.grid import kernels, random
@@ -27,6 +30,34 @@ def reference(world_id: str, **kwargs: Any) -> Any:
         return gymnasium.make(world_id, **kwargs).unwrapped
 
 
+class Endless(Exception):
+    """minigrid looks for ever for a place for the agent, where the engine begins anew."""
+
+
+PATIENCE_S = 10.0  # of processor time, for one new world of minigrid's
+
+
+def nowhere_to_stand(env: Any) -> bool:
+    """Whether some room of a minigrid environment has no place that faces nothing but a wall."""
+
+    def clear(x: int, y: int) -> bool:
+        thing = env.grid.get(x, y)
+        return thing is None or thing.type == "wall"
+
+    def places(room: Any) -> Iterator[tuple[int, int]]:
+        left, top = room.top
+        for x in range(left, left + room.size[0]):
+            for y in range(top, top + room.size[1]):
+                if env.grid.get(x, y) is None:
+                    yield x, y
+
+    return any(
+        not any(clear(x + right, y + down) for x, y in places(room) for right, down in STEPS)
+        for row in getattr(env, "room_grid", [])
+        for room in row
+    )
+
+
 class Deed:
     """What an action does to a minigrid environment, told from its state before and after."""
 
@@ -35,6 +66,7 @@ class Deed:
         self._ahead = env.grid.get(*self._place)
         is_door = self._ahead is not None and self._ahead.type == "door"
         self._door = (self._ahead.is_open, self._ahead.is_locked) if is_door else None
+        self._parts = parts_done(getattr(env, "instrs", None))
 
     def events(self, reward: float) -> set[str]:
         """The names of the event bits that the step should set, without those of the view."""
@@ -50,9 +82,26 @@ class Deed:
             "closed": was_open and not is_open,
             "unlocked": was_locked and not is_locked,
             "box_opened": gone and carrying is not ahead,
-            "mission_part_done": reward > 0,
+            "mission_part_done": reward > 0 or self._more_parts_done(),
         }
         return {name for name, so in happened.items() if so}
+
+    def _more_parts_done(self) -> bool:
+        return parts_done(getattr(self._env, "instrs", None)) > self._parts
+
+
+def parts_done(instruction: Any) -> int:
+    """How many parts of a BabyAI mission of several minigrid has noted as done."""
+    if not isinstance(instruction, SeqInstr):
+        return 0
+    sides = (
+        (instruction.a_done, instruction.instr_a),
+        (instruction.b_done, instruction.instr_b),
+    )
+    return sum(
+        parts_done(side) if isinstance(side, SeqInstr) else done == "success"
+        for done, side in sides
+    )
 
 
 def events_in_view(image: Any, own: tuple[int, int]) -> set[str]:
@@ -84,8 +133,7 @@ class Lockstep:
         self.counts: Counter[str] = Counter()
         self.batch.seed([seed])
         self.batch.reset()
-        observation, _ = self.env.reset(seed=seed)
-        self._compare_start(observation)
+        self._compare_start(self._reset(seed=seed))
 
     def step(self, action: int) -> bool:
         """Do an action on both sides and compare; begin a new episode after the last step."""
@@ -103,16 +151,39 @@ class Lockstep:
         if terminated or truncated:
             won = reward > 0
             self.counts.update(episodes=1, successes=int(won), failures=int(terminated and not won))
-            observation, _ = self.env.reset()
+            observation = self._reset()
             self.batch.step(np.array([0]))
             self._compare_start(observation)
         return bool(terminated or truncated)
 
     def restart(self) -> None:
         """Give the episode up and compare the start of the next."""
-        observation, _ = self.env.reset()
+        observation = self._reset()
         self.batch.reset()
         self._compare_start(observation)
+
+    def _reset(self, **kwargs: Any) -> Any:
+        """The first observation of minigrid's next episode.
+
+        Raises:
+            Endless: there is none, while the engine has found one.
+        """
+
+        def give_up(*_: Any) -> None:
+            raise Endless(f"{self.world_id} seed {self.seed}")
+
+        before = signal.signal(signal.SIGPROF, give_up)
+        signal.setitimer(signal.ITIMER_PROF, PATIENCE_S)
+        try:
+            return self.env.reset(**kwargs)[0]
+        except Endless:
+            if not nowhere_to_stand(self.env):
+                self._fail("time", "no new world", "a new world")
+            self.batch.reset()
+            raise
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            signal.signal(signal.SIGPROF, before)
 
     def _compare_start(self, observation: dict[str, Any]) -> None:
         self._same("events", self._compare_view(observation), self._events())

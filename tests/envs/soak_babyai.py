@@ -50,6 +50,8 @@ def compare(game: Game) -> dict[str, Any]:
                 counts = Counter(missions=GAME_MISSIONS)
     except lockstep.Difference as found:
         difference = str(found)
+    except lockstep.Endless:
+        counts = Counter(endless=1)  # and nothing else of this game counts
     return {
         "game": list(game),
         "engine": ENGINE_NOW,

@@ -35,6 +35,17 @@ def test_layouts_and_sentences_equal_minigrids(world_id: str) -> None:
         pair.restart()
 
 
+def test_a_room_without_a_place_for_the_agent_makes_the_engine_begin_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lockstep, "PATIENCE_S", 1.0)
+    pair = lockstep.Lockstep("BabyAI-SynthS5R2-v0", 2_000_006)
+    for _ in range(200):
+        pair.restart()
+    with pytest.raises(lockstep.Endless):  # for minigrid, which the engine does not follow there
+        pair.restart()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", EXERCISED)
 def test_bot_and_explorer_meet_what_a_level_is_about(kind: str) -> None:

@@ -65,7 +65,7 @@ def _attempt_locked_room(worlds: Worlds, rules: Rules, tables: Tables, n: int) -
                 return False
     if not _enter_elsewhere(worlds, rules, tables, n, column, row):
         return False
-    if not all_reachable(worlds, rules, tables, n):
+    if not all_reachable(worlds, rules, n):
         return False
     if tables.params[THEME] == LOCKED_ROOM:
         ask(worlds, rules, tables, n, OPEN, describe(DOOR, color, ANYWHERE))

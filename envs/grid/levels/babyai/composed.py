@@ -70,7 +70,7 @@ def _attempt(worlds: Worlds, rules: Rules, tables: Tables, n: int) -> Any:
         return False
     if not _enter(worlds, rules, tables, n, locked):
         return False
-    if flags & UNBLOCKING == 0 and not all_reachable(worlds, rules, tables, n):
+    if flags & UNBLOCKING == 0 and not all_reachable(worlds, rules, n):
         return False
     number_things(worlds, rules, n)
     shape = _draw_mission(worlds, rules, tables, n, locked)

@@ -65,7 +65,7 @@ def _attempt(worlds: Worlds, rules: Rules, tables: Tables, n: int) -> Any:
         if color == ANY:
             return False
         target = describe(BALL, color, ANYWHERE)
-    if theme != ONE_THING and not all_reachable(worlds, rules, tables, n):
+    if theme != ONE_THING and not all_reachable(worlds, rules, n):
         return False
     if theme in (ONE_THING, THINGS):
         target = look(random_entry(worlds, tables, n, 0))

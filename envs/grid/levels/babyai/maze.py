@@ -35,7 +35,7 @@ def _attempt(worlds: Worlds, rules: Rules, tables: Tables, n: int) -> Any:
     count = tables.params[COUNT]
     if not inventory.add_distractors(worlds, rules, tables, n, ANY, ANY, count, False):
         return False
-    if all_reachable(worlds, rules, tables, n) != (tables.params[REACHABLE] != 0):
+    if all_reachable(worlds, rules, n) != (tables.params[REACHABLE] != 0):
         return False
     action = tables.params[ACTION]
     if action == OPEN:

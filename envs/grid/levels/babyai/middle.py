@@ -50,7 +50,7 @@ def _attempt(worlds: Worlds, rules: Rules, tables: Tables, n: int) -> Any:
     for _ in range(4):
         inventory.add_door(worlds, tables, n, 1, 1, ANY, ANY, 0 if theme == ANY_DEED else ANY)
     if theme == THINGS_AND_DOORS:
-        if not all_reachable(worlds, rules, tables, n):
+        if not all_reachable(worlds, rules, n):
             return False
     elif not _enter(worlds, rules, tables, n):
         return False

@@ -43,7 +43,7 @@ def _attempt(worlds: Worlds, rules: Rules, tables: Tables, n: int) -> Any:
     if not inventory.add_distractors(worlds, rules, tables, n, 0, 0, count, True):
         return False
     if theme == IN_ONE_ROOM:
-        if not all_reachable(worlds, rules, tables, n):
+        if not all_reachable(worlds, rules, n):
             return False
         first, second = _draw_two(worlds, n, count)
         what, where = _look_of(worlds, tables, n, first), _look_of(worlds, tables, n, second)

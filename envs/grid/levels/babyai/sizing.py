@@ -35,8 +35,8 @@ def rooms_level(
         ending=INSTRUCTED,
         budgets=budgets,
         sentence=sentence,
-        slots=SLOTS,
-        scratch=inventory.scratch_words(rows, columns) + reach.scratch_words(height),
+        slots=max(SLOTS, reach.slots_for(height)),
+        scratch=inventory.scratch_words(rows, columns),
     )
 
 
