@@ -24,7 +24,7 @@ def test_every_id_gets_its_share_of_ten_million_steps() -> None:
     assert len(set(games)) == len(games)
     shares = [sum(game.world_id == world_id for game in games) for world_id in ids]
     assert max(shares) - min(shares) <= 1
-    assert {"full", "view_size"} == {name for game in games for name in game.options}
+    assert {"full", "view_size", "wrapped"} == {name for game in games for name in game.options}
 
 
 class InThisProcess:
