@@ -10,7 +10,8 @@ help:
 	@echo "make demo    install, then train, compare, discover and report (about 3 minutes)"
 	@echo "make test    install, then the whole test suite, ruff and mypy"
 	@echo "make quick   the tests that answer in two minutes"
-	@echo "make soak    10 million steps of every MiniGrid world beside minigrid (about an hour, resumable)"
+	@echo "make soak    10 million steps of MiniGrid's worlds and 10,000 missions of each kind of BabyAI's"
+	@echo "             beside minigrid (about an hour and a half, resumable)"
 	@echo "make setup   install into .venv"
 
 setup: .venv/.installed
@@ -37,7 +38,8 @@ quick: setup
 	@$(BIN)/pytest -n 2 --dist loadfile -m 'not slow'
 
 soak: setup
-	@nice -n 10 $(BIN)/python -W ignore tests/envs/soak.py
+	@nice -n 10 $(BIN)/python -O -W ignore tests/envs/soak.py
+	@nice -n 10 $(BIN)/python -W ignore tests/envs/soak_babyai.py
 
 lint: setup .types
 	@$(BIN)/ruff check .

@@ -32,6 +32,8 @@ TABLES = {
     "bench-envs": "s2lab.bench.envs",
     "icf": "s2lab.reproduce.icf",
     "icf-doorkey": "s2lab.reproduce.icf_doorkey",
+    "soak": "s2lab.bench.parity",
+    "soak-babyai": "s2lab.bench.parity",
     "fourrooms": "s2lab.reproduce.fourrooms_table",
     "babyai-rl": "s2lab.reproduce.babyai_rl",
     "shifts": "s2lab.reproduce.generalisation",

@@ -42,7 +42,7 @@ def bench(*, quick: bool = False) -> Iterator[Row]:
         for name, world_id in WORLDS.items():
             yield from compare(name, world_id, runs)
     yield from compare_threads("DoorKey-8x8", runs)
-    yield memory("MultiRoom-N6")
+    yield from memory()
     yield from first_uses(quick)
     yield from babyai.bench(quick=quick)
 
@@ -190,13 +190,31 @@ def busy_cores() -> Iterator[None]:
             process.wait()
 
 
-def memory(name: str) -> Row:
-    """Bytes that one world's state takes; the largest grid there is has 25 x 25 cells."""
-    from s2lab.envs import make_vec
+def memory() -> Iterator[Row]:
+    """Bytes that a world takes: of all ids, the largest; none has more than 25 x 25 cells."""
+    from s2lab.envs.grid.worlds import make_outputs, make_rules, make_worlds
+    from s2lab.envs.registration import WORLDS as ALL
 
-    worlds = make_vec(WORLDS[name], COUNT).batch.worlds
-    size = sum(array.nbytes for array in worlds) / COUNT
-    return Row(f"{name}, state of one world of 25 x 25 cells", size, "bytes")
+    for view_size in (7, 15):
+        state, everything = 0, 0
+        for _, level in ALL.values():
+            rules = make_rules(
+                level.width,
+                level.height,
+                view_size=view_size,
+                see_through_walls=level.see_through_walls,
+                full=False,
+                ending=level.ending,
+            )
+            words = level.mission_length
+            worlds = make_worlds(1, rules, slots=level.slots, words=words, scratch=level.scratch)
+            own = sum(array.nbytes for array in worlds)
+            state = max(state, own)
+            outputs = make_outputs(1, rules, words)
+            everything = max(everything, own + sum(array.nbytes for array in outputs))
+        title = f"the largest of {len(ALL)} worlds, view {view_size}"
+        yield Row(f"{title}, state", state, "bytes")
+        yield Row(f"{title}, state, observation and last observation", everything, "bytes")
 
 
 FIRST_USE = """
@@ -226,15 +244,20 @@ def first_uses(quick: bool) -> Iterator[Row]:
 
 
 def table(record: dict[str, Any]) -> str:
-    """The README's Markdown table of a record."""
-    lines = ["| what | ours | beside | theirs | ratio |", "|---|---|---|---|---|"]
+    """The README's Markdown table of a record: a line for each figure of ours, with its peers."""
+    lines = ["| what | ours | times as fast as |", "|---|---|---|"]
+    peers: dict[tuple[str, str], list[str]] = {}
+    ours: dict[tuple[str, str], float] = {}
     for row in record["rows"]:
-        unit = row["unit"]
-        theirs = "" if row["peer_value"] is None else f"{_figure(row['peer_value'])} {unit}"
-        ratio = "" if row["ratio"] is None else f"{row['ratio']:.3g}"
-        peer = row["peer"] or ""
-        ours = f"{_figure(row['value'])} {unit}"
-        lines.append(f"| {row['name']} | {ours} | {peer} | {theirs} | {ratio} |")
+        key = row["name"], row["unit"]
+        ours.setdefault(key, row["value"])
+        peers.setdefault(key, [])
+        if row["ratio"] is not None:
+            theirs = f"{_figure(row['peer_value'])} {row['unit']}"
+            peers[key].append(f"{row['ratio']:.3g} x {row['peer']} ({theirs})")
+    for (name, unit), beside in peers.items():
+        value = _figure(ours[name, unit])
+        lines.append(f"| {name} | {value} {unit} | {'; '.join(beside)} |")
     machine, versions = record["machine"], record["versions"]
     packages = ("numba", "minigrid", "jax", "navix", "xminigrid")
     found = ", ".join(f"{name} {versions[name]}" for name in packages if name in versions)

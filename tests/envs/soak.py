@@ -23,6 +23,7 @@ import lockstep
 from s2lab.bench.harness import machine, versions
 from s2lab.envs.grid.compiled import fingerprint
 from s2lab.envs.registration import WORLDS
+from s2lab.machine import commit
 
 GAME_STEPS = 2_500
 FIRST_SEED = 1_000_000
@@ -100,6 +101,7 @@ def summary(results: list[dict[str, Any]]) -> dict[str, Any]:
         "happened": dict(sorted(counts.items())),
         "cpu_s": round(sum(result["cpu_s"] for result in results), 1),
         "engine": ENGINE_NOW,
+        "commit": commit(),
         "machine": machine(),
         "versions": versions(),
     }

@@ -23,6 +23,7 @@ from babyai_player import CAN_FAIL, CLASSES, EXERCISED, VERDICTS, ids_of, play, 
 
 from s2lab.bench.harness import machine, versions
 from s2lab.envs.grid.compiled import fingerprint
+from s2lab.machine import commit
 
 GAME_STEPS, GAME_MISSIONS = 1_000, 250
 MOST_GAMES = 400  # of one kind
@@ -103,6 +104,7 @@ def summary(results: list[dict[str, Any]]) -> dict[str, Any]:
         "differences": [r["difference"] for r in results if r["difference"] is not None],
         "cpu_s": round(sum(result["cpu_s"] for result in results), 1),
         "engine": ENGINE_NOW,
+        "commit": commit(),
         "machine": machine(),
         "versions": versions(),
     }
