@@ -32,6 +32,7 @@ TABLES = {
     "bench-envs": "s2lab.bench.envs",
     "icf": "s2lab.reproduce.icf",
     "icf-doorkey": "s2lab.reproduce.icf_doorkey",
+    "imitation": "s2lab.reproduce.imitation",
     "soak": "s2lab.bench.parity",
     "soak-babyai": "s2lab.bench.parity",
     "fourrooms": "s2lab.reproduce.fourrooms_table",

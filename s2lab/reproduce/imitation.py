@@ -2,13 +2,15 @@
 
 Published: Chevalier-Boisvert et al. 2019 (arXiv 1810.08272), by interpolation over runs; ours: one
 run of `s2lab imitate` for each count and seed, judged greedily on unseen episodes, and the count at
-which the mean over seeds crosses 99 %, interpolated over the logarithm of the count. Stopped, the
-same command goes on; the record is written after every run.
+which the mean over seeds crosses 99 %, interpolated over the logarithm of the count. The record is
+written after every run; stopped, the same command goes on, and with a record of the same settings
+it measures only what that lacks.
 """
 
+import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -17,7 +19,7 @@ from s2lab.agents.cloning_config import CloningConfig
 from s2lab.agents.encoders.config import EncoderConfig
 from s2lab.config import ImitateConfig, read_config
 from s2lab.errors import UserError
-from s2lab.reproduce.records import markdown, write_record
+from s2lab.reproduce.records import FOLDER, markdown, read_record, write_record
 from s2lab.run_folder import RunFolder
 
 WORK = Path("runs/reproduce/imitation")
@@ -50,21 +52,35 @@ QUICK = {"BabyAI-GoToRedBallGrey-v0": Ladder((100, 400), (8_400, 12_400), 60_000
 def reproduce(*, quick: bool, seeds: Sequence[int]) -> int:
     """Measure the table; returns the exit code: 130 when it was stopped."""
     name = "imitation-quick" if quick else "imitation"
-    rows: list[dict[str, Any]] = []
-    for world, ladder in (QUICK if quick else FULL).items():
+    ladders = QUICK if quick else FULL
+    worlds = {world: asdict(ladder) for world, ladder in ladders.items()}
+    config = json.loads(json.dumps({"wanted": WANTED, "quick": quick, "worlds": worlds}))
+    rows = _measured(FOLDER / f"{name}.json", config)
+    for world, ladder in ladders.items():
         for count in ladder.counts:
-            if not _record_demonstrations(world, count):
-                return 130
             for seed in seeds:
+                if (world, count, seed) in rows:
+                    continue
+                if not _record_demonstrations(world, count):
+                    return 130
                 row = _measure(world, ladder, count, seed, 200 if quick else 1000)
                 if row is None:
                     return 130
-                rows.append(row)
-                path = write_record(name, {"wanted": WANTED, "quick": quick}, seeds, rows)
+                rows[world, count, seed] = row
+                write_record(name, config, seeds, [rows[key] for key in sorted(rows)])
                 print(f"{world}, {count:,} demonstrations, seed {seed}: {row['success_rate']:.3f}")
-    print(table({"rows": rows}))
-    print(f"record: {path}")
+    print(table({"rows": list(rows.values())}))
+    print(f"record: {FOLDER / name}.json")
     return 0
+
+
+def _measured(path: Path, config: Mapping[str, Any]) -> dict[tuple[str, int, int], dict[str, Any]]:
+    """The rows of a record, if there is one and it was measured with these settings."""
+    if not path.exists():
+        return {}
+    record = read_record(path)
+    rows = record["rows"] if record["config"] == config else []
+    return {(row["world"], row["demonstrations"], row["seed"]): row for row in rows}
 
 
 def _demos(world: str) -> Path:
@@ -155,7 +171,7 @@ def table(record: Mapping[str, Any]) -> str:
         }
         low, high = (FULL | QUICK)[world].published
         shown = ", ".join(f"{count:,}: {rate:.3f}" for count, rate in rates.items())
-        seeds = len({row["seed"] for row in rows})
+        seeds = min(sum(row["demonstrations"] == count for row in rows) for count in counts)
         lines.append((world, shown, seeds, needed(rates), f"{low:,} to {high:,}"))
-    header = ("world", "success by demonstrations", "seeds", "needed for 99 %", "published")
+    header = ("world", "success by demonstrations", "seeds of each", "needed for 99 %", "published")
     return markdown(header, lines)
