@@ -1,5 +1,6 @@
 """`s2lab reproduce imitation`: where 99 % is crossed, what is done again, what is shown."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -43,3 +44,10 @@ def test_a_table_is_measured_once_and_written(
     assert [(run / "metrics.jsonl").read_bytes() for run in after] == before
     again = read_record(tmp_path / "runs/records/imitation-quick.json")
     assert again["rows"] == record["rows"]
+    shutil.rmtree(tmp_path / "runs/reproduce")  # as in a clone, which has the record alone
+    assert imitation.reproduce(quick=True, seeds=(0,)) == 0
+    assert not (tmp_path / "runs/reproduce").exists()
+    monkeypatch.setattr(imitation, "QUICK", {world: Ladder((8,), (8_400, 12_400), 400)})
+    assert imitation.reproduce(quick=True, seeds=(0,)) == 0
+    other = read_record(tmp_path / "runs/records/imitation-quick.json")
+    assert [row["steps"] for row in other["rows"]] != [row["steps"] for row in record["rows"]]
