@@ -8,6 +8,7 @@ whole grid in view.
 
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -31,8 +32,7 @@ def navix_work(
     """`steps` random steps of `count` navix worlds; None where navix or the world is missing."""
     if find_spec("navix") is None or world_id not in NAVIX:
         return None
-    import navix  # type: ignore[import-not-found,unused-ignore]  # an optional peer
-
+    navix: Any = import_module("navix")
     from s2lab.envs.registration import find_world
 
     env: Any = navix.make(
@@ -47,16 +47,13 @@ def xminigrid_work(world_id: str, count: int, steps: int) -> Work | None:
     """`steps` random steps of `count` XLand-MiniGrid worlds; None where they are missing."""
     if find_spec("xminigrid") is None or world_id not in XMINIGRID:
         return None
-    import xminigrid  # type: ignore[import-not-found,unused-ignore]  # an optional peer
-    from xminigrid.wrappers import (  # type: ignore[import-not-found,unused-ignore]
-        GymAutoResetWrapper,
-    )
-
+    xminigrid: Any = import_module("xminigrid")
+    wrappers: Any = import_module("xminigrid.wrappers")
     from s2lab.envs.registration import find_world
 
     env, params = xminigrid.make(XMINIGRID[world_id])
     params = params.replace(max_steps=find_world(world_id)[1].max_steps)
-    env = GymAutoResetWrapper(env)
+    env = wrappers.GymAutoResetWrapper(env)
     return _scan(
         lambda key: env.reset(params, key),
         lambda state, action: env.step(params, state, action),
@@ -68,8 +65,8 @@ def xminigrid_work(world_id: str, count: int, steps: int) -> Work | None:
 
 def _scan(reset: Any, step: Any, count: int, steps: int, actions: int) -> Work:
     """One compiled call of many steps of many worlds, every observation summed up and so needed."""
-    import jax  # type: ignore[import-not-found,unused-ignore]  # an optional peer
-    import jax.numpy as jnp  # type: ignore[import-not-found,unused-ignore]
+    jax: Any = import_module("jax")
+    jnp: Any = import_module("jax.numpy")
 
     def advance(carry: Any, key: Any) -> Any:
         state, total = carry
@@ -78,7 +75,7 @@ def _scan(reset: Any, step: Any, count: int, steps: int, actions: int) -> Work:
         seen = jax.tree_util.tree_leaves(state.observation)
         return (state, total + sum(leaf.astype(jnp.int32).sum() for leaf in seen)), None
 
-    @jax.jit  # type: ignore[untyped-decorator,unused-ignore]
+    @jax.jit  # type: ignore[untyped-decorator]  # as Any, like all of a peer
     def run(state: Any, key: Any) -> Any:
         start = (state, jnp.int32(0))
         return jax.lax.scan(advance, start, jax.random.split(key, steps))[0]
