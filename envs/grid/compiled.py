@@ -40,10 +40,27 @@ def inlined(function: F) -> F:
     return cast(F, njit(forceinline=True, **_FLAGS)(function))
 
 
+def named_after(other: Any) -> Callable[[F], F]:
+    """Give a closure a name of its own, after the function that it was made for.
+
+    numba calls machine code by a function's name and by a number that every process counts from 0.
+    Closures of one name, compiled in different processes and loaded into a third, would be taken
+    for each other.
+    """
+    made_for = getattr(other, "py_func", other)
+
+    def rename(function: F) -> F:
+        function.__qualname__ += f"_{made_for.__module__}.{made_for.__qualname__}"
+        return function
+
+    return rename
+
+
 def kernel(name: str) -> Callable[[F], F]:
     """Compile a loop over worlds without the GIL, kept on disk under `name`, which is unique."""
 
     def compile_kernel(function: F) -> F:
+        function.__qualname__ = name  # see `named_after`
         dispatcher = njit(nogil=True, forceinline=False, **_FLAGS)(function)
         if not INTERPRETED:
             function.__kernel_name__ = name  # type: ignore[attr-defined]  # read by the locator

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from s2lab.envs.grid import cells
-from s2lab.envs.grid.compiled import pure
+from s2lab.envs.grid.compiled import named_after, pure
 from s2lab.envs.grid.instructions import (
     ACTION,
     PUT_NEXT,
@@ -79,6 +79,7 @@ def filtered(family: Family) -> Family:
 @cache
 def _layout_under_filter(layout: Layout) -> Layout:
     @pure
+    @named_after(layout)
     def lay_out(worlds: Worlds, rules: Rules, tables: Tables, n: int) -> None:
         layout(worlds, rules, tables, n)
         layouts = 1

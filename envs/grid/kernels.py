@@ -10,7 +10,7 @@ from typing import Any
 
 from s2lab.envs.grid import events
 from s2lab.envs.grid.cells import DOOR, GOAL, KEY, type_of, unpack
-from s2lab.envs.grid.compiled import inlined, pure
+from s2lab.envs.grid.compiled import inlined, named_after, pure
 from s2lab.envs.grid.endings import judge, parts_done, prepare
 from s2lab.envs.grid.outcomes import GOES_ON, PUNISHED, SUCCEEDS
 from s2lab.envs.grid.physics import act, front
@@ -118,6 +118,7 @@ def layout_range(layout: Callable[..., Any]) -> Callable[..., None]:
     """The loop of a family: lay out the fresh worlds of a range."""
 
     @pure
+    @named_after(layout)
     def lay_out(
         worlds: Worlds, rules: Rules, tables: Tables, fresh: Array, start: int, stop: int
     ) -> None:

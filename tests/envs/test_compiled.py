@@ -52,6 +52,37 @@ def ask(room: Path, **environment: str) -> tuple[str, ...]:
     return tuple(done.stdout.split())
 
 
+# Kernels made by one function, in which a closure is called, as the layouts of families are.
+CLOSURES = """
+import sys
+from ctypes import CFUNCTYPE, c_int64
+from numba import types
+from s2lab.envs.grid.compiled import kernel, load, named_after, pure
+
+def making(number):
+    def inner():
+        pass
+    inner.__qualname__ = f"inner_{number}"
+
+    @pure
+    @named_after(inner)
+    def constant(word):
+        return word + number
+
+    @kernel(f"constant_{number}")
+    def outer(word):
+        return constant(word)
+
+    return outer
+
+made = {}
+for word in sys.argv[1:]:
+    made.setdefault(word, making(int(word)))
+    address = load(made[word], f"constant_{word}", types.int64(types.int64))
+    print(CFUNCTYPE(c_int64, c_int64)(address)(0))
+"""
+
+
 @pytest.fixture
 def room(tmp_path: Path) -> Path:
     """A folder with a copy of the engine in its place, to be edited."""
@@ -77,6 +108,22 @@ def test_a_kernel_in_the_cache_is_made_anew_when_a_function_it_calls_is_edited(r
     assert other != folder
     callee.write_text(before)
     assert ask(room) == ("8", "1", folder)
+
+
+def test_closures_from_two_processes_are_not_taken_for_each_other(tmp_path: Path) -> None:
+    def run(*words: str) -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-c", CLOSURES, *words],
+            env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.split()
+
+    assert run("100") == ["100"]
+    assert run("200") == ["200"]
+    assert run("100", "200", "100", "200") == ["100", "200", "100", "200"]
 
 
 def test_code_that_numba_cannot_keep_still_runs(room: Path) -> None:
