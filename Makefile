@@ -48,6 +48,7 @@ lint: setup .types
 
 readme: setup
 	@$(BIN)/python -m s2lab.readme README.md
+	@$(BIN)/python -m s2lab.reproduce.generalisation
 
 clean:
 	rm -rf .venv .types build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

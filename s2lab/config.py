@@ -204,9 +204,13 @@ PRESETS: dict[str, Mapping[str, Any]] = {
         "num_envs": 64, "rollout_steps": 40, "minibatches": 2, "lr": 1e-4, "lr_end": 1.0,
         "gamma": 0.99, "gae_lambda": 0.99, "reward_scale": 20.0,
     },
-    # A screening on FourRooms: large batches, few passes, a schedule that matches the budget.
+    # Screened on FourRooms with an LSTM, one seed: success in training at 1 M frames of a schedule
+    # for 2 M was .56 with four minibatches, .63 with eight, .51 with eight at half the rate, and
+    # .66 with eight and an entropy bonus that falls from .02. Large batches, few passes, a schedule
+    # that matches the budget.
     "fourrooms": {
-        "num_envs": 256, "rollout_steps": 64, "minibatches": 4, "epochs": 2, "lr": 2e-3,
+        "num_envs": 256, "rollout_steps": 64, "minibatches": 8, "epochs": 2, "lr": 2e-3,
+        "entropy_coef": 0.02, "entropy_end": 0.1,
     },
     # Where the searches of `s2lab reproduce babyai-rl`, `shifts` and `specialisation` start from:
     # FourRooms' batches and schedule, shorter rollouts where episodes are short. Learning rate and

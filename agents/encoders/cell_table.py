@@ -2,6 +2,8 @@
 
     output[b] = sum over cells p of  W[p, type] + W[p, 11 + colour] + W[p, 22 + state]
 
+and, where the floor is bare, less the same sum for a view of empty cells.
+
 A partial view holds few distinct cells: the three summands of each are added up once a batch, and
 one row per cell is gathered and summed (backward: scattered). Knows no other field.
 """
@@ -19,6 +21,7 @@ from s2lab.agents.cores.fused.elementary import kernel
 from s2lab.agents.encoders.field import SummedEncoder
 
 CODES = 11  # types; colours and states are fewer
+FLOOR = (1, CODES, 2 * CODES)  # columns of an empty cell: type 1, colour 0, state 0
 CHUNK = 32  # rows of the batch whose features stay in the first-level cache
 
 
@@ -30,10 +33,14 @@ class CellTable(SummedEncoder):
     Args:
         shape: of the image, [X, Y, 3]
         feature_size: F
+        bare_floor: whether empty cells add nothing
     """
 
-    def __init__(self, shape: tuple[int, ...], feature_size: int) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], feature_size: int, *, bare_floor: bool = False
+    ) -> None:
         super().__init__()
+        self.bare_floor = bare_floor
         width, height, channels = shape
         cells = width * height
         self.output_size = feature_size
@@ -47,10 +54,14 @@ class CellTable(SummedEncoder):
             ValueError: a code above 10, on the CPU.
         """
         codes = image.reshape(len(image), -1, 3)  # [B, P, 3]
-        if not use_fused("auto", self.weight) or image.device.type != "cpu":
+        summed = self.sums(codes)
+        return summed - self.weight[:, FLOOR].sum((0, 1)) if self.bare_floor else summed
+
+    def sums(self, codes: Tensor) -> Tensor:  # [B, P, 3] -> [B, F]
+        """The rows of all cells added up."""
+        if not use_fused("auto", self.weight) or codes.device.type != "cpu":
             return self.by_one_hot(codes)
-        codes = codes.to(torch.uint8).contiguous()
-        kinds, which = distinct_cells(codes)
+        kinds, which = distinct_cells(codes.to(torch.uint8).contiguous())
         summed: Tensor = _SumOfRows.apply(self.weight, kinds, which)  # type: ignore[no-untyped-call]  # torch leaves it untyped
         return summed
 

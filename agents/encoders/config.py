@@ -23,6 +23,12 @@ class EncoderConfig:
     """Channels of the convolutions over grid cells; BabyAI 1.1 uses 128."""
     mission_size: int = 32
     """Width of the mission's GRU; BabyAI 1.1 uses 128."""
+    bare_floor: bool = False
+    """With `table`, an empty cell adds nothing to the features, and every other cell what it
+    differs by: a view is mostly floor, whose weights otherwise move with every gradient step."""
+    without_mission: bool = False
+    """Leave the mission out: for worlds whose mission is always the same sentence, which adds the
+    same numbers to all features and moves them all with every gradient step."""
     feature_size: int = 64
     """Width of the vector that the core receives. 128 learned no faster on GoToRedBallGrey and
     DoorKey-8x8, and a core's time grows with it."""

@@ -128,7 +128,7 @@ def _box_encoder(name: str, space: gym.spaces.Box, config: EncoderConfig) -> Fie
 
 def _grid_encoder(shape: tuple[int, ...], config: EncoderConfig) -> FieldEncoder:
     if config.grid == "table":
-        return CellTable(shape, config.feature_size)
+        return CellTable(shape, config.feature_size, bare_floor=config.bare_floor)
     if config.grid == "film":
         return FilmGrid(config)
     if config.icf is not None:
@@ -150,7 +150,8 @@ class ObservationEncoder(nn.Module):
     def __init__(self, space: gym.spaces.Dict, config: EncoderConfig | None = None) -> None:
         super().__init__()
         config = config or EncoderConfig()
-        encoders = {name: field_encoder(name, space[name], config) for name in space.spaces}
+        read = [name for name in space.spaces if name != "mission" or not config.without_mission]
+        encoders = {name: field_encoder(name, space[name], config) for name in read}
         self.films = any(isinstance(encoder, FilmGrid) for encoder in encoders.values())
         if self.films and not isinstance(encoders.get("mission"), Mission):
             raise ValueError(

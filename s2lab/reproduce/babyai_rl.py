@@ -41,7 +41,7 @@ SEARCH: tuple[Mapping[str, Any], ...] = tuple(
     {"lr": lr, "entropy_coef": bonus} for bonus in (0.01, 0.02) for lr in (5e-4, 1e-3, 2e-3)
 )
 SEARCH_LEVEL, SEARCH_STEPS = "GoToLocal", 1_000_000
-QUICK = {"GoToRedBallGrey": 200_000}
+QUICK = {"GoToRedBallGrey": 120_000}
 WANTED = 0.99
 WINDOW = 1000  # episodes that the success rate is taken over
 

@@ -7,7 +7,6 @@ failed episode shows nothing new, how much of the floor was seen, and whether th
 from typing import Any
 
 import numpy as np
-from gymnasium.vector import AutoresetMode
 
 from s2lab.config import read_config
 from s2lab.envs.grid.cells import EMPTY, GOAL, UNSEEN
@@ -22,7 +21,7 @@ def failures(run: RunFolder, layouts: int) -> dict[str, float | int | None]:
     """Shares over the failed episodes on the table's layouts, sampled; None where none failed."""
     config = read_config(run)
     policy = load(run.path, "latest", "sampled", torch_seed(config.seed, "evaluation"))
-    worlds = make_vec(config.env, layouts, autoreset=AutoresetMode.DISABLED)
+    worlds = make_vec(config.env, layouts)
     seen, _ = worlds.reset(seed=table_seeds(layouts))
     free = floor(config.env, layouts)
     known = np.zeros(free.shape, np.uint8)  # types of cells

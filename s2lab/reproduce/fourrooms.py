@@ -3,7 +3,8 @@
 Published: Goyal et al. 2021 (shared global workspace, arXiv 2103.01197), from the authors' slides;
 the environment behind those figures is defined nowhere. Ours is MiniGrid-FourRooms-v0 (19 x 19,
 random gaps, agent and goal, a view of 7 x 7, 100 steps) with the actions left, right and forward;
-a harder variant has 25 x 25 cells and 173 steps, as many for its floor.
+a harder variant has 25 x 25 cells and 173 steps, as many for its floor. The mission, always the
+same sentence, is left out by our agents.
 
 Two stages, each resumable: `SEARCH` options for everybody at `SEARCH_STEPS`, chosen by training
 success; then five seeds of every row. Required rows come first, those that wait for time last.
@@ -29,14 +30,16 @@ FEATURES, WIDE_FEATURES = 64, 144
 CORES = some("none", "lstm", "gru", "rims", "workspace")
 EXTRA = some("rmc", "scoff")
 EVERY = {**CORES, **EXTRA}
-# Six settings for everybody: learning rate, and gradient steps per frame.
+# Six settings for everybody: learning rate, and how the floor enters the features. Screened with an
+# LSTM, one seed, success in training at 1 M frames of a schedule for 2 M: .63 as the encoder is by
+# default, .78 with a bare floor, .67 without the mission, .90 with both.
 SEARCH: tuple[Mapping[str, Any], ...] = tuple(
-    {"lr": lr, "minibatches": minibatches} for minibatches in (4, 8) for lr in (1e-3, 2e-3, 4e-3)
+    {"lr": lr, "bare_floor": bare} for bare in (False, True) for lr in (1e-3, 2e-3, 4e-3)
 )
 SEARCH_STEPS = 1_000_000
 BUDGETS = (2_000_000, 5_000_000)
 LATER = 10_000_000
-QUICK_STEPS = 100_000
+QUICK_STEPS, QUICK_OPTION = 100_000, 4
 QUICK_CORES = ("none", "lstm", "rims")
 
 # SB3's PPO with enough worlds for its speed: its zoo's eight worlds and batches of 64 take four to
@@ -64,7 +67,7 @@ def reproduce(
     everybody = QUICK_CORES if quick else (*EVERY, *NETWORKS, RECURRENT)
     untuned = rows(dict.fromkeys(everybody, 0), quick)
     asked = {of(label) for label in part.labels(list(untuned))}
-    chosen = dict.fromkeys(everybody, 0)
+    chosen = dict.fromkeys(everybody, QUICK_OPTION)
     if not quick:
         tried = {who: options(who) for who in everybody if who in asked}
         found = choose("fourrooms-search", tried, parallel=parallel)
@@ -146,13 +149,18 @@ def settings(who: str, steps: int, world: str, tuning: Mapping[str, Any]) -> Set
 def agent(core: str, steps: int, tuning: Mapping[str, Any], world: str = WORLD) -> TrainConfig:
     """Our agent with one core; the feed-forward one is as wide as its budget of weights allows."""
     features = FEATURES if core != "none" else WIDE_FEATURES
+    ppo = {name: value for name, value in tuning.items() if name != "bare_floor"}
     return TrainConfig(
         world,
         steps=steps,
-        ppo=PPOConfig(**{**PRESETS["fourrooms"], **tuning}),
+        ppo=PPOConfig(**{**PRESETS["fourrooms"], **ppo}),
         agent=core,
         core=EVERY[core],
-        encoder=EncoderConfig(feature_size=features),
+        encoder=EncoderConfig(
+            feature_size=features,
+            bare_floor=bool(tuning.get("bare_floor")),
+            without_mission=True,
+        ),
         save_every=1_000_000,
         log_every=20_000,
         eval_episodes=0,

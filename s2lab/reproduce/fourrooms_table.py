@@ -169,14 +169,14 @@ def draw(path: Path) -> None:
         frames = [point[0] for point in row["curves"][0]]
         columns = [[value for value in at(row["curves"], x) if value is not None] for x in frames]
         axes.plot(frames, [fmean(column) for column in columns], label=row["label"])
-        low, high = zip(*map(spread, columns), strict=True)
-        axes.fill_between(frames, low, high, alpha=0.15)
+        ends = [spread(column) for column in columns]
+        axes.fill_between(frames, [low for low, _ in ends], [high for _, high in ends], alpha=0.15)
     for name, value in PUBLISHED.items():
         axes.axhline(value, ls="--", lw=0.8, color="grey")
         axes.annotate(f"{name}, published", (0, value), fontsize="x-small", va="bottom")
     axes.set(xlabel="frames", ylabel="success in training", ylim=(0, 1))
     axes.legend(fontsize="x-small", loc="lower right")
-    figure.savefig(path.with_suffix(".svg"))
+    figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
 
 
 def spread(values: Sequence[float]) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from statistics import fmean
 from typing import Any
 
 from s2lab import durable
+from s2lab.reproduce.kept_runs import record_path
 from s2lab.reproduce.learning_table import minutes, seeds_of, shown, summarise
 from s2lab.reproduce.module_use import index
 from s2lab.reproduce.records import markdown, read_record
@@ -263,3 +264,9 @@ def draw(record: Mapping[str, Any], target: Path) -> None:
         axes.set_title(words if words == name else f"{name}, {words}", fontsize="medium")
         axes.set_ylabel("gap")
     figure.savefig(target, metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    for name in ("shifts", "shifts-quick"):
+        if record_path(name).exists():
+            write_page(record_path(name))

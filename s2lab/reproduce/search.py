@@ -61,17 +61,22 @@ def best(rates: Sequence[float]) -> int:
 def table(record: Mapping[str, Any]) -> str:
     """What was tried and how it trained, as Markdown."""
     settings = record["config"]["settings"]
-    varied = varying([found["ppo"] for found in settings.values()])
+    groups = {label: tuned(found) for label, found in settings.items()}
+    varied = varying(list(groups.values()))
     lines = []
     for row in record["rows"]:
-        ppo = settings[row["label"]]["ppo"]
         rate = row["training_success"]
         shown = "" if rate is None else f"{rate:.3f}"
         spent = f"{row['cpu_s'] / 60:.1f}"
-        tried = [ppo[name] for name in varied]
+        tried = [groups[row["label"]].get(name, "") for name in varied]
         lines.append([row["label"], f"{row['steps']:,}", *tried, shown, spent])
     head = ["tried", "frames", *varied, "training success", "CPU minutes"]
     return f"{markdown(head, lines)}\n\nOne seed; success over the last fifth of training."
+
+
+def tuned(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Those settings of a run that a search may try."""
+    return {**settings["ppo"], "bare_floor": settings.get("encoder", {}).get("bare_floor", "")}
 
 
 def varying(groups: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -71,6 +71,34 @@ def test_the_cell_table_is_a_linear_layer_on_one_hot_codes() -> None:
     torch.testing.assert_close(*gradients)
 
 
+def test_a_bare_floor_adds_nothing_and_other_cells_what_they_differ_by() -> None:
+    torch.manual_seed(0)
+    table = CellTable((4, 3, 3), 5, bare_floor=True).double()
+    image = torch.zeros(2, 4, 3, 3, dtype=torch.uint8)
+    image[..., 0] = 1  # empty, as minigrid encodes it
+    image[1, 2, 1] = torch.tensor([8, 1, 0])  # a goal
+    goal = table.weight[7, [8, 11 + 1]].sum(0) - table.weight[7, [1, 11]].sum(0)
+    torch.testing.assert_close(table(image)[0], torch.zeros(5, dtype=torch.float64))
+    torch.testing.assert_close(table(image)[1], goal)
+
+
+def test_a_mission_that_is_left_out_changes_nothing() -> None:
+    torch.manual_seed(0)
+    space = gym.spaces.Dict(
+        {
+            "image": gym.spaces.Box(0, 10, (4, 3, 3), np.uint8),
+            "mission": gym.spaces.Box(0, 30, (5,), np.int16),
+        }
+    )
+    encoder = ObservationEncoder(space, EncoderConfig(without_mission=True))
+    seen = {"image": random_codes(2), "mission": torch.ones(2, 5, dtype=torch.int16)}
+    other = {**seen, "mission": torch.full((2, 5), 7, dtype=torch.int16)}
+    torch.testing.assert_close(encoder(seen), encoder(other))
+    assert "mission" not in encoder.fields
+    with pytest.raises(ValueError, match="grid=film needs a mission"):
+        ObservationEncoder(space, EncoderConfig(grid="film", without_mission=True))
+
+
 def test_a_code_that_no_table_has_is_refused() -> None:
     image = random_codes(2)
     image[1, 2, 1, 2] = 11

@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 
 import s2lab
+from s2lab.envs.grid.cells import WALL
 from s2lab.envs.vector import make_vec
 from s2lab.errors import UserError
+from s2lab.evaluate import evaluate, evaluation_worlds
 from s2lab.reproduce import fourrooms, fourrooms_table, search
 from s2lab.reproduce.agent_runs import Contest, curve, due, find_or_create, run_contest
-from s2lab.reproduce.ceilings import STEPS, distances, explore, line, shortest_ways
+from s2lab.reproduce.ceilings import FORWARD, LEFT, STEPS, distances, explore, line, shortest_ways
 from s2lab.reproduce.failures import failures
 from s2lab.reproduce.kept_runs import Part, digest, kept, measure, record_path
 from s2lab.reproduce.learning_table import at, interval, learning_table, summarise
@@ -229,7 +231,13 @@ def test_the_search_keeps_what_trained_best_and_nothing_else(
     tried = {core: fourrooms.options(core) for core in fourrooms.CORES}
     chosen = search.choose("fourrooms-search", tried)
     assert chosen == {"none": 0, "lstm": 3, "gru": 0, "rims": 5, "workspace": 0}
-    assert fourrooms.options("lstm")[3].ppo.minibatches == 8
+    third = fourrooms.options("lstm")[3]
+    assert isinstance(third, s2lab.TrainConfig)
+    assert third.encoder.bare_floor
+    row = {"label": "lstm, option 3", "steps": 7, "training_success": 0.5, "cpu_s": 90.0}
+    about = {"settings": {"lstm, option 3": third.to_dict()}}
+    text = search.table({"config": about, "rows": [row]})
+    assert "| lstm, option 3 | 7 | 0.500 | 1.5 |" in text
 
 
 def test_what_an_explorer_without_memory_fails_at_is_told(
@@ -256,6 +264,29 @@ def test_what_an_explorer_without_memory_fails_at_is_told(
     kinds = worlds.reset(seed=table_seeds(30))[0]["image"][..., 0]
     assert 0 < found["floor_seen"] < (49 * 4) / ((kinds == 1).sum() / 30)
     assert 0 < found["goal_seen"] < 1
+
+
+def test_failures_are_those_of_the_evaluator(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who walks until a wall and turns there solves some layouts early, and others never."""
+
+    class Walking:
+        def initial_state(self, batch_size: int) -> None: ...
+
+        def step(self, observation: Any, state: Any, reset: Any) -> Any:
+            ahead = observation["image"][:, 3, 5, 0]
+            return np.where(ahead == WALL, LEFT, FORWARD), None
+
+    config = fourrooms.agent("none", 1, {})
+    monkeypatch.setattr("s2lab.reproduce.failures.load", lambda *_: Walking())
+    monkeypatch.setattr("s2lab.reproduce.failures.read_config", lambda _: config)
+    run = RunFolder.create(
+        tmp_path, env_id="w", agent="a", seed=0, kind="train", config={"env": "w"}
+    )
+    judged = evaluate(Walking(), evaluation_worlds(config.env, 60), table_seeds(60))
+    assert 0 < judged.success.sum() < 60
+    assert failures(run, 60)["failed"] == (~judged.success).sum()
 
 
 def test_verdicts_follow_the_figures() -> None:

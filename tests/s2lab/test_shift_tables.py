@@ -16,10 +16,12 @@ from s2lab.errors import UserError
 from s2lab.reproduce import babyai_rl, generalisation, run_reproduction, shifts, specialisation
 from s2lab.reproduce.learning_table import summarise
 from s2lab.reproduce.module_use import events_of, excess, module_use
+from s2lab.reproduce.records import read_record
 from s2lab.run_folder import RunFolder
 from s2lab.training import build_model
 
 INSIDE, OUTSIDE = "MiniGrid-DoorKey-5x5-v0", "MiniGrid-DoorKey-16x16-v0"
+ROOT = Path(__file__).parents[2]
 SHIFTS = {"DoorKey": {"train": INSIDE, "tests": {"16x16": OUTSIDE}}}
 
 
@@ -65,6 +67,12 @@ def test_a_smaller_gap_with_more_success_is_generalising_better() -> None:
     page = generalisation.page(found, "shifts.svg")
     assert "DoorKey, 16x16: the gap of rims is smaller than that of lstm by +0.2" in page
     assert "r = -1.00 over 5 runs" in page, "outside success was made to follow specialisation"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "runs/records").glob("shifts*.md")), ids=str)
+def test_the_page_beside_a_record_says_what_the_record_says(path: Path) -> None:
+    found = read_record(path.with_suffix(".json"))
+    assert path.read_text() == generalisation.page(found, f"{path.stem}.svg"), "make readme"
 
 
 def test_no_difference_is_said_to_be_none_and_a_lower_start_is_no_advantage() -> None:
