@@ -39,13 +39,9 @@ def train(
         core: options of the core, as name=value, such as hidden_size=64
         encoder: settings of the encoder, as name=value: grid=table, convolutions or film,
             icf_run=RUN (features of train-icf, icf_frozen=true or false),
-<<<<<<< HEAD
-            cell_size, channels, mission_size, feature_size
+            cell_size, channels, mission_size, feature_size, bare_floor, without_mission
         bf16: matrix products in bfloat16
         compiled: torch.compile; CUDA graphs on a GPU
-=======
-            cell_size, channels, mission_size, feature_size, bare_floor, without_mission
->>>>>>> 178da7c (FourRooms reaches .90 for .63 at a million frames in a screening: bare floor, the constant mission left out, eight minibatches; recipe of the agents' tables; failures are the evaluator's; a page that follows its record)
         start: run folder whose network, weights included, to begin with, such as one of imitate
     """
     from s2lab.training import create_runs
