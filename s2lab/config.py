@@ -12,6 +12,7 @@ from s2lab.agents.encoders.config import EncoderConfig, GridEncoder
 from s2lab.agents.encoders.icf_config import ICFConfig
 from s2lab.agents.ppo_config import PPOConfig
 from s2lab.errors import UserError, unknown
+from s2lab.presets import PRESETS
 from s2lab.run_folder import RunFolder
 from s2lab.seeds import world_seeds
 
@@ -184,57 +185,6 @@ def read_config(run: RunFolder) -> RunConfig:
         return kinds[kind](**settings)
     except (TypeError, ValueError) as error:
         raise UserError(f"{path}: {error}") from None
-
-
-ZOO: Mapping[str, Any] = {
-    "num_envs": 8, "rollout_steps": 128, "minibatches": 16, "epochs": 10, "lr": 2.5e-4,
-    "lr_end": 1.0, "entropy_coef": 0.01, "unroll": 8,  # minibatches of 64 steps
-}  # fmt: skip
-
-# Presets are settings of PPO under a name; each says where it comes from.
-PRESETS: dict[str, Mapping[str, Any]] = {
-    # Screened on DoorKey-5x5 with the lstm core: training success passed 90 % after 68, 73 and 55
-    # thousand steps where measured; without the floor, seeds 0 to 2 needed 40 and 54 thousand and
-    # never (in 80); 32 worlds x 32 steps at 2e-3 55, never, never, 51 (seeds 0 to 3).
-    "quick": {
-        "num_envs": 16, "rollout_steps": 64, "minibatches": 4, "lr": 1e-3, "advantage_floor": 0.1,
-    },
-    # Chevalier-Boisvert et al. 2019 and the BabyAI 1.1 code's defaults.
-    "babyai": {
-        "num_envs": 64, "rollout_steps": 40, "minibatches": 2, "lr": 1e-4, "lr_end": 1.0,
-        "gamma": 0.99, "gae_lambda": 0.99, "reward_scale": 20.0,
-    },
-    # Screened on FourRooms with an LSTM, one seed: success in training at 1 M frames of a schedule
-    # for 2 M was .56 with four minibatches, .63 with eight, .51 with eight at half the rate, and
-    # .66 with eight and an entropy bonus that falls from .02. Large batches, few passes, a schedule
-    # that matches the budget.
-    "fourrooms": {
-        "num_envs": 256, "rollout_steps": 64, "minibatches": 8, "epochs": 2, "lr": 2e-3,
-        "entropy_coef": 0.02, "entropy_end": 0.1,
-    },
-    # Where the searches of `s2lab reproduce babyai-rl`, `shifts` and `specialisation` start from:
-    # FourRooms' batches and schedule, shorter rollouts where episodes are short. Learning rate and
-    # entropy bonus are chosen per core by training success and stand in those searches' records.
-    "gotolocal": {
-        "num_envs": 256, "rollout_steps": 40, "minibatches": 8, "epochs": 2, "lr": 1e-3,
-        "entropy_coef": 0.01, "entropy_end": 0.1,
-    },
-    "doorkey": {
-        "num_envs": 64, "rollout_steps": 64, "minibatches": 4, "epochs": 4, "lr": 1e-3,
-        "entropy_coef": 0.01, "entropy_end": 0.1,
-    },
-    "multiroom": {
-        "num_envs": 128, "rollout_steps": 40, "minibatches": 4, "epochs": 4, "lr": 1e-3,
-        "entropy_coef": 0.01, "entropy_end": 0.1,
-    },
-    # rl-baselines3-zoo's hyperparams/ppo.yml for MiniGrid-DoorKey-5x5, with the entropy bonus of
-    # rl-starter-files, which that entry follows.
-    "zoo-doorkey": ZOO,
-    # The same file's MiniGrid-FourRooms: rollouts four times as long.
-    "zoo-fourrooms": {**ZOO, "rollout_steps": 512, "minibatches": 64},
-    # No entry in that file; DoorKey's with BabyAI's discount of the distance to go.
-    "zoo-gotolocal": {**ZOO, "num_envs": 16, "minibatches": 32, "gamma": 0.97},
-}  # fmt: skip
 
 
 def ppo_config(preset: str | Mapping[str, Any], overrides: Mapping[str, str]) -> PPOConfig:

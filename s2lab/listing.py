@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from s2lab.agents.ppo_config import PPOConfig
-from s2lab.config import PRESETS
+from s2lab.presets import PRESETS
 
 
 def names_of(what: str, imports: Sequence[str] = ()) -> dict[str, str]:

@@ -15,7 +15,8 @@ from typing import Any
 
 from s2lab.agents.encoders.config import EncoderConfig
 from s2lab.agents.ppo_config import PPOConfig
-from s2lab.config import PRESETS, TrainConfig
+from s2lab.config import TrainConfig
+from s2lab.presets import PRESETS
 from s2lab.reproduce.agent_runs import Contest, Settings
 from s2lab.reproduce.equal_cores import some
 from s2lab.reproduce.kept_runs import Part, fields, measure, record_path

@@ -14,7 +14,8 @@ from statistics import fmean
 from typing import Any
 
 from s2lab.agents.ppo_config import PPOConfig
-from s2lab.config import PRESETS, BaselineConfig, TrainConfig
+from s2lab.config import BaselineConfig, TrainConfig
+from s2lab.presets import PRESETS
 from s2lab.reproduce.agent_runs import Contest, Job, Settings, find_or_create, run_contest
 from s2lab.reproduce.learning_table import shown
 from s2lab.reproduce.records import markdown, write_record

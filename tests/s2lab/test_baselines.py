@@ -15,10 +15,11 @@ from s2lab.action_masks import WITHOUT_MASK, effective_actions
 from s2lab.algorithms import ALGORITHMS, build_algorithm
 from s2lab.baselines import Replay
 from s2lab.cli import main
-from s2lab.config import PRESETS, ppo_config, read_config
+from s2lab.config import ppo_config, read_config
 from s2lab.envs.choose import vector_worlds
 from s2lab.envs.external import register_packages
 from s2lab.evaluate import evaluate, evaluation_worlds
+from s2lab.presets import PRESETS
 from s2lab.resume import resume_run
 from s2lab.run_folder import RunFolder
 
