@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from s2lab.agents.cores import make_core
+from s2lab.agents.ppo_adam import FlatAdam
 from s2lab.envs.sequences import Sequences
 
 Loss = Literal["squared", "classes", "pixels"]
@@ -74,6 +75,11 @@ class SequenceModel(nn.Module):
         hidden, _ = self.core(inputs, state, reset)
         predictions: Tensor = self.head(hidden[steps - scored :])
         return predictions
+
+
+def weights_of(model: nn.Module) -> dict[str, Tensor]:
+    """A copy that later training does not touch."""
+    return {name: part.clone() for name, part in model.state_dict().items()}
 
 
 @contextmanager
@@ -144,11 +150,11 @@ class SequenceTrainer:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self.model = SequenceModel(first.inputs.shape[2], outputs, config)
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=config.lr)
+        self.optimizer = FlatAdam(self.model.parameters(), 1e-8, config.max_grad_norm)
         self.update = 0
         self.spent_s = 0.0
         self.best_error = math.inf
-        self.best = copy.deepcopy(self.model.state_dict())
+        self.best = weights_of(self.model)
         self.history: list[tuple[int, float]] = []
 
     @property
@@ -172,15 +178,12 @@ class SequenceTrainer:
         """One gradient step on the batch of this update's number."""
         config = self.config
         batch = self.batches(self.update)
-        for group in self.optimizer.param_groups:
-            group["lr"] = config.lr * self.rate()
         with noise(self.model, config.seed * 2**32 + self.update):
             predictions = self.model(torch.from_numpy(batch.inputs), batch.scored)
         loss = loss_of(config.loss, predictions, torch.from_numpy(batch.targets))
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.clear()
         torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(self.model.parameters(), config.max_grad_norm)
-        self.optimizer.step()
+        self.optimizer.step(config.lr * self.rate(), self.optimizer.norm())
         self.update += 1
 
     def rate(self) -> float:
@@ -197,7 +200,7 @@ class SequenceTrainer:
         self.history.append((self.update, error))
         if error < self.best_error:
             self.best_error = error
-            self.best = copy.deepcopy(self.model.state_dict())
+            self.best = weights_of(self.model)
 
     def selected(self) -> SequenceModel:
         """The model with the best validation error so far."""
@@ -218,7 +221,16 @@ class SequenceTrainer:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from `state`."""
+        """Go on from `state`.
+
+        Raises:
+            ValueError: a state of the optimiser that this trainer had before.
+        """
+        if "first" not in state["optimizer"]:
+            raise ValueError(
+                "this run's checkpoint holds torch's Adam, which is not used any more; "
+                "remove the checkpoint's folder to train the run anew"
+            )
         self.model.load_state_dict(state["model"])
         self.best = state["best"]
         self.optimizer.load_state_dict(state["optimizer"])

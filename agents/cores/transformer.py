@@ -129,7 +129,12 @@ class TransformerCore(Core):
     ) -> tuple[Tensor, State]:
         """All steps at once, layer by layer; appends each layer's weights where asked."""
         memory, age = state
-        kept = real_steps(age, self.config.memory)  # [B, M] bool
+        most = self.config.memory
+        if maps is None and not torch.compiler.is_compiling():
+            # Nobody remembers more: M falls, and a fresh state costs nothing.
+            most = int(age.nan_to_num(most).clamp(0, most).max())
+        memory = memory[:, :, self.config.memory - most :]
+        kept = real_steps(age, most)  # [B, M] bool
         memory = torch.where(kept[:, None, :, None], memory, 0)
         distance, allowed = who_sees_whom(kept, reset, self.config.memory)
         stream = self.embed(inputs).transpose(0, 1)  # [B, T, D]
@@ -141,6 +146,8 @@ class TransformerCore(Core):
                 maps.append(weights)
         age = new_age(age, reset, self.config.memory)
         latest = torch.stack(remembered, dim=1)[:, :, -self.config.memory :]  # [B, L, M, D]
+        missing = self.config.memory - latest.shape[2]
+        latest = nn.functional.pad(latest, (0, 0, missing, 0))
         latest = torch.where(real_steps(age, self.config.memory)[:, None, :, None], latest, 0)
         return stream.transpose(0, 1), (latest, age)
 
@@ -161,11 +168,11 @@ def new_age(age: Tensor, reset: Tensor, memory: int) -> Tensor:
 
 
 def who_sees_whom(kept: Tensor, reset: Tensor, memory: int) -> tuple[Tensor, Tensor]:
-    """Distances [T, M + T]; bool [B, T, M + T]: same episode, not later, at most M back."""
+    """Distances [T, M + T]; bool [B, T, M + T]: same episode, not later, at most `memory` back."""
     steps = reset.shape[0]
     episode = reset.to(torch.int64).cumsum(dim=0).t()  # [B, T]
     query = torch.arange(steps, device=reset.device).unsqueeze(1)  # [T, 1]
-    position = torch.arange(-memory, steps, device=reset.device)  # [M + T]
+    position = torch.arange(-kept.shape[1], steps, device=reset.device)  # [M + T]
     distance = query - position  # [T, M + T]
     near = (distance >= 0) & (distance <= memory)
     same = episode.unsqueeze(2) == episode.unsqueeze(1)  # [B, T, T]

@@ -19,6 +19,7 @@ from torch import nn
 from s2lab.agents.cores import make_core
 from s2lab.bench.dense_rims import DenseMaskedRIMs
 from s2lab.bench.harness import Row, duel, in_turns
+from s2lab.process import tune_process
 
 Work = Callable[[], object]
 LARGE: dict[str, Any] = {"module_count": 6, "module_size": 100, "active_count": 4}
@@ -151,8 +152,7 @@ def resident_mib() -> float:
 
 def bench(*, quick: bool = False) -> Iterator[Row]:
     """All rows, a few minutes; `quick` takes shorter sequences and fewer repetitions."""
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
+    tune_process()
     runs = 3 if quick else 7
     yield from large(10 if quick else 50, runs)
     yield from small(20, runs)

@@ -1,72 +1,98 @@
 """Multi-head attention among a handful of things, forward and backward. Knows no torch, no time.
 
 Layout: D = heads * width features, N queries, M keys, B rows: query [D, N, B], key and value
-[D, M, B], weights [heads, N, M, B].
+[D, M, B], weights [heads, N, M, B]; B is a multiple of a vector's width.
 """
 
 from typing import Any
 
 import numpy as np
 
-from s2lab.agents.cores.fused.elementary import exponential, inlined, kernel
+from s2lab.agents.cores.fused.elementary import exponential, kernel
+from s2lab.agents.cores.fused.tiles import VECTOR_BYTES, contract_of
+
+contract8, contract4, contract2, contract1 = (contract_of(rows) for rows in (8, 4, 2, 1))
 
 
-@inlined
-def dots(out: Any, i: int, j: int, a: Any, b: Any, first: int, last: int) -> None:
-    """out[i, j, n] = sum over features first <= d < last of a[d, i, n] * b[d, j, n]."""
-    rows = out.shape[2]
-    start = first + (last - first) % 4
-    for n in range(rows):
-        out[i, j, n] = 0
-    for d in range(first, start):
-        for n in range(rows):
-            out[i, j, n] += a[d, i, n] * b[d, j, n]
-    for d in range(start, last, 4):
-        for n in range(rows):
-            out[i, j, n] += (
-                a[d, i, n] * b[d, j, n]
-                + a[d + 1, i, n] * b[d + 1, j, n]
-                + a[d + 2, i, n] * b[d + 2, j, n]
-                + a[d + 3, i, n] * b[d + 3, j, n]
-            )
+@kernel
+def contract(
+    count: int,
+    columns: int,
+    out: Any,
+    at: int,
+    out_row: int,
+    left: Any,
+    left_at: int,
+    left_step: int,
+    right: Any,
+    right_at: int,
+    right_row: int,
+    right_step: int,
+    depth: int,
+    scale: Any,
+) -> None:
+    """out[r, n] = scale * sum over d of left[d, n] * right[r, d, n], r < count, n < columns.
+
+    Flat arrays; each of the three begins at a place of its own and has its own strides.
+    """
+    lanes = VECTOR_BYTES // out.itemsize
+    for n in range(0, columns, lanes):
+        more = (left, left_at + n, left_step, right)
+        r = 0
+        while r < count:
+            there, here = at + n + r * out_row, right_at + n + r * right_row
+            rest = (here, right_row, right_step, depth, scale)
+            if r + 8 <= count:
+                contract8(out, there, out_row, *more, *rest)
+                r += 8
+            elif r + 4 <= count:
+                contract4(out, there, out_row, *more, *rest)
+                r += 4
+            elif r + 2 <= count:
+                contract2(out, there, out_row, *more, *rest)
+                r += 2
+            else:
+                contract1(out, there, out_row, *more, *rest)
+                r += 1
 
 
-@inlined
-def mix(out: Any, d: int, i: int, weights: Any, values: Any) -> None:
-    """out[d, i, n] = sum over j of weights[i, j, n] * values[d, j, n]."""
-    keys, rows = weights.shape[1:]
-    start = 1 + (keys - 1) % 3
-    for n in range(rows):
-        out[d, i, n] = weights[i, 0, n] * values[d, 0, n]
-    for j in range(1, start):
-        for n in range(rows):
-            out[d, i, n] += weights[i, j, n] * values[d, j, n]
-    for j in range(start, keys, 3):
-        for n in range(rows):
-            out[d, i, n] += (
-                weights[i, j, n] * values[d, j, n]
-                + weights[i, j + 1, n] * values[d, j + 1, n]
-                + weights[i, j + 2, n] * values[d, j + 2, n]
-            )
+@kernel
+def scores(a: Any, b: Any, e: int, width: int, scale: Any, out: Any) -> None:
+    """out [N, M, B] = scale * sum over the features of head e of a [D, N, B] * b [D, M, B]."""
+    queries, keys, rows = out.shape
+    flat, a_flat, b_flat = out.reshape(-1), a.reshape(-1), b.reshape(-1)
+    a_step, b_step, first = queries * rows, keys * rows, e * width
+    for i in range(queries):
+        contract(
+            *(keys, rows, flat, i * b_step, rows, a_flat, first * a_step + i * rows, a_step),
+            *(b_flat, first * b_step, rows, b_step, width, scale),
+        )
 
 
-@inlined
-def mix_back(out: Any, d: int, j: int, weights: Any, values: Any) -> None:
-    """out[d, j, n] = sum over i of weights[i, j, n] * values[d, i, n]."""
-    queries, rows = weights.shape[0], weights.shape[2]
-    start = 1 + (queries - 1) % 3
-    for n in range(rows):
-        out[d, j, n] = weights[0, j, n] * values[d, 0, n]
-    for i in range(1, start):
-        for n in range(rows):
-            out[d, j, n] += weights[i, j, n] * values[d, i, n]
-    for i in range(start, queries, 3):
-        for n in range(rows):
-            out[d, j, n] += (
-                weights[i, j, n] * values[d, i, n]
-                + weights[i + 1, j, n] * values[d, i + 1, n]
-                + weights[i + 2, j, n] * values[d, i + 2, n]
-            )
+@kernel
+def mix(weights: Any, values: Any, e: int, width: int, out: Any) -> None:
+    """out[d, i] = sum over j of weights[i, j] * values[d, j] for the features d of head e."""
+    queries, keys, rows = weights.shape
+    flat, w_flat, v_flat = out.reshape(-1), weights.reshape(-1), values.reshape(-1)
+    out_row, row, first = queries * rows, keys * rows, e * width
+    for i in range(queries):
+        contract(
+            *(width, rows, flat, first * out_row + i * rows, out_row, w_flat, i * row, rows),
+            *(v_flat, first * row, row, rows, keys, weights.dtype.type(1)),
+        )
+
+
+@kernel
+def mix_back(weights: Any, values: Any, e: int, width: int, out: Any) -> None:
+    """out[d, j] = sum over i of weights[i, j] * values[d, i] for the features d of head e."""
+    queries, keys, rows = weights.shape
+    flat, w_flat, v_flat = out.reshape(-1), weights.reshape(-1), values.reshape(-1)
+    out_row, row, first = keys * rows, queries * rows, e * width
+    for j in range(keys):
+        contract(
+            *(width, rows, flat, first * out_row + j * rows, out_row, w_flat, j * rows, out_row),
+            *(v_flat, first * row, row, rows, queries, weights.dtype.type(1)),
+        )
 
 
 @kernel
@@ -78,21 +104,15 @@ def attend(
     With `writers` < M each query attends only to its `writers` best keys by the score summed over
     heads; of equal scores the lower key wins.
     """
-    heads, queries, keys, rows = weights.shape
+    heads, _, keys, _ = weights.shape
     width = query.shape[0] // heads
     for e in range(heads):
-        for i in range(queries):
-            for j in range(keys):
-                dots(weights[e], i, j, query, key, e * width, (e + 1) * width)
-                for n in range(rows):
-                    weights[e, i, j, n] *= scale
+        scores(query, key, e, width, scale, weights[e])
     if writers < keys:
         exclude(weights, writers)
     softmax(weights)
     for e in range(heads):
-        for d in range(e * width, (e + 1) * width):
-            for i in range(queries):
-                mix(out, d, i, weights[e], value)
+        mix(weights[e], value, e, width, out)
 
 
 @kernel
@@ -167,26 +187,21 @@ def attend_backward(
     through = np.empty((queries, keys, rows), query.dtype)
     mean = np.empty(rows, query.dtype)
     for e in range(heads):
-        first, last = e * width, (e + 1) * width
+        scores(d_out, value, e, width, query.dtype.type(1), slope)
         for i in range(queries):
             for n in range(rows):
                 mean[n] = 0
             for j in range(keys):
-                dots(slope, i, j, d_out, value, first, last)
                 for n in range(rows):
                     mean[n] += weights[e, i, j, n] * slope[i, j, n]
             for j in range(keys):
                 for n in range(rows):
                     slope[i, j, n] = weights[e, i, j, n] * (slope[i, j, n] - mean[n]) * scale
-        for d in range(first, last):
-            for i in range(queries):
-                mix(d_query, d, i, slope, key)
+        mix(slope, key, e, width, d_query)
         for i in range(queries):
             for j in range(keys):
                 for n in range(rows):
                     slope[i, j, n] *= pass_through[j, n]
                     through[i, j, n] = weights[e, i, j, n] * pass_through[j, n]
-        for d in range(first, last):
-            for j in range(keys):
-                mix_back(d_key, d, j, slope, query)
-                mix_back(d_value, d, j, through, d_out)
+        mix_back(slope, query, e, width, d_key)
+        mix_back(through, d_out, e, width, d_value)

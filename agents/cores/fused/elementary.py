@@ -1,18 +1,28 @@
-"""exp, sigmoid and tanh that LLVM can vectorise, in single and double precision.
+"""exp, sigmoid and tanh that LLVM can vectorise, and how kernels are compiled and kept.
 
 Single precision: Cephes' expf (range reduction to |r| <= ln 2 / 2, polynomial of degree 7), within
 1e-7 relative, branch-free. Double precision: the C library's exp. No numpy arrays here, no torch.
 """
 
+import hashlib
 import math
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
 from numba import njit, types
+from numba.core.caching import FunctionCache
 from numba.extending import overload
 
 Function = TypeVar("Function", bound=Callable[..., None])
+
+
+FLAGS: dict[str, Any] = {
+    "error_model": "numpy",
+    "fastmath": {"reassoc", "contract", "arcp", "nsz"},
+}
 
 
 def kernel(function: Function) -> Function:
@@ -21,9 +31,29 @@ def kernel(function: Function) -> Function:
     NaN and infinity keep their meaning; sums may be reordered. Without numpy's error model every
     division would be guarded by a branch, which stops vectorisation.
     """
-    flags = {"reassoc", "contract", "arcp", "nsz"}
-    compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath=flags)(function)
+    compiled = njit(nogil=True, **FLAGS)(function)
+    if hasattr(compiled, "_cache"):  # not where numba is told to interpret
+        compiled._cache = Kept(function)
     return cast(Function, compiled)
+
+
+class Kept(FunctionCache):
+    """numba's cache, fresh as long as no kernel changed: its own looks at the outermost file only,
+    and keeps what calls an edited function of another file."""
+
+    def __init__(self, function: Callable[..., None]) -> None:
+        super().__init__(function)  # type: ignore[no-untyped-call]  # numba's own
+        self._cache_file._source_stamp = sources(function.__code__.co_filename)
+
+
+@cache
+def sources(file: str) -> str:
+    """A hash of `file` and of this folder's files that may hold kernels."""
+    digest = hashlib.sha256(Path(file).read_bytes())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        if path.stem not in ("plans", "sequence"):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def inlined(function: Function) -> Function:

@@ -70,9 +70,11 @@ def cell(
     active: Any,
     cell_before: Any,
     candidate: Any,
+    squashed: Any,
     cell_after: Any,
 ) -> None:
-    """Gates [4H, M] (i f g o, overwritten by their values), candidate h and kept c [H, M]."""
+    """Gates [4H, M] (i f g o) are overwritten by their values; candidate h, tanh of the candidate c
+    and kept c [H, M] are written."""
     size, rows = cell_before.shape
     for j in range(size):
         for m in range(rows):
@@ -87,7 +89,9 @@ def cell(
             gates[3 * size + j, m] = o
             before = cell_before[j, m]
             new = f * before + i * g
-            candidate[j, m] = o * tangent(new)
+            t = tangent(new)
+            squashed[j, m] = t
+            candidate[j, m] = o * t
             cell_after[j, m] = new if active[m] > 0 else before
 
 
@@ -98,7 +102,7 @@ def cell_backward(
     attention: Any,
     active: Any,
     cell_before: Any,
-    cell_after: Any,
+    squashed: Any,
     d_candidate: Any,
     d_cell: Any,
     d_gates: Any,
@@ -114,7 +118,7 @@ def cell_backward(
     size, rows = cell_before.shape
     for j in range(size):  # several short loops: LLVM vectorises none with too many arrays
         for m in range(rows):
-            o, d_h, t = gates[3 * size + j, m], d_candidate[j, m], tangent(cell_after[j, m])
+            o, d_h, t = gates[3 * size + j, m], d_candidate[j, m], squashed[j, m]
             d_gates[3 * size + j, m] = d_h * t * o * one_minus(o)
             d_gates[j, m] = d_h * o * one_minus(t * t)
         for m in range(rows):

@@ -1,4 +1,4 @@
-"""A GRU's whole sequence as one autograd node, CPU only: products by torch, the rest by kernels.
+"""A GRU's whole sequence as one autograd node, CPU only: one kernel for each direction.
 
 Layout: [features, batch], so that the innermost loop runs over a contiguous batch. The equations
 are those of `gru.py`; gates in torch's order r, z, n.
@@ -6,11 +6,13 @@ are those of `gru.py`; gates in torch's order r, z, n.
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from s2lab.agents.cores.fused.elementary import kernel, one_minus, sigmoid, tangent
-from s2lab.agents.cores.fused.stages import arrays_of
+from s2lab.agents.cores.fused.products import ADD, BIAS, ZERO, add_sums, compile_products, product
+from s2lab.agents.cores.fused.rows import arrive, forget, show
 
 
 @kernel
@@ -59,67 +61,101 @@ def step_backward(
             d_own[2 * size + j, n] = d_n * r
 
 
+@kernel
+def forward(
+    inputs: Any,
+    reset: Any,
+    any_reset: Any,
+    into: Any,
+    recurrent: Any,
+    bias: Any,
+    bias_n: Any,
+    gates: Any,
+    own: Any,
+    hiddens: Any,
+    outputs: Any,
+) -> None:
+    """Inputs [T, B, I], gates and own [T, 3H, B]; hiddens [T + 1, H, B] enter each step."""
+    for t in range(len(inputs)):
+        product(gates[t], into, inputs[t].T, BIAS, bias)
+    for t in range(len(inputs)):
+        if any_reset[t]:
+            forget(hiddens[t], reset[t])
+        product(own[t], recurrent, hiddens[t], ZERO, bias)
+        step(gates[t], own[t], bias_n, hiddens[t], hiddens[t + 1])
+        show(hiddens[t + 1], outputs[t])
+
+
+@kernel
+def backward(
+    inputs: Any,
+    reset: Any,
+    any_reset: Any,
+    into: Any,
+    recurrent: Any,
+    gates: Any,
+    own: Any,
+    hiddens: Any,
+    d_outputs: Any,
+    d_hidden: Any,
+    d_gates: Any,
+    d_own: Any,
+    d_inputs: Any,
+    d_into: Any,
+    d_recurrent: Any,
+    d_bias: Any,
+    d_bias_n: Any,
+) -> None:
+    """The slope of hidden [H, B] comes in for the last state and goes out for the first.
+
+    `d_inputs` is written, or empty where nobody asks; gradients of weights are added to.
+    """
+    for t in range(len(inputs) - 1, -1, -1):
+        arrive(d_outputs[t], d_hidden)
+        step_backward(gates[t], own[t], hiddens[t], d_hidden, d_gates, d_own)
+        product(d_hidden, recurrent.T, d_own, ADD, d_bias)
+        product(d_recurrent, d_own, hiddens[t].T, ADD, d_bias)
+        product(d_into, d_gates, inputs[t], ADD, d_bias)
+        add_sums(d_bias, d_gates)
+        add_sums(d_bias_n, d_own[2 * len(d_hidden) :])
+        if len(d_inputs) > 0:
+            product(d_inputs[t], d_gates.T, into, ZERO, d_bias)
+        if any_reset[t]:
+            forget(d_hidden, reset[t])
+
+
 class FusedGRU(torch.autograd.Function):
     """inputs [T, B, I], reset [T, B], h [B, H], weights -> outputs [T, B, H], h."""
 
     @staticmethod
-    def forward(
-        ctx: Any,
-        inputs: Tensor,
-        reset: Tensor,
-        hidden: Tensor,
-        weight_ih: Tensor,
-        weight_hh: Tensor,
-        bias_ih: Tensor,
-        bias_hn: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        steps, rows, _ = inputs.shape
-        size = weight_hh.shape[1]
-        gates, own = inputs.new_empty(2, steps, 3 * size, rows).unbind(0)
-        weight = weight_ih.expand(steps, -1, -1)
-        torch.baddbmm(bias_ih.view(1, -1, 1), weight, inputs.transpose(1, 2), out=gates)
-        hiddens = inputs.new_empty(steps, size, rows)
-        hidden, bias = hidden.t().contiguous(), bias_hn.numpy()
-        resets = reset.any(1).tolist()
-        before: list[Tensor] = []
-        views = (own.unbind(0), arrays_of(own), arrays_of(gates), arrays_of(hiddens))
-        for t, (product, *arrays) in enumerate(zip(*views, strict=True)):
-            if resets[t]:
-                hidden = hidden.masked_fill(reset[t], 0)
-            before.append(hidden)
-            torch.mm(weight_hh, hidden, out=product)
-            own_rows, gate_rows, hidden_rows = arrays
-            step(gate_rows, own_rows, bias, hidden.numpy(), hidden_rows)
-            hidden = hiddens[t]
-        ctx.save_for_backward(inputs, reset, weight_ih, weight_hh)
-        ctx.kept = (gates, own, before, resets)
-        return hiddens.transpose(1, 2).contiguous(), hidden.t().contiguous()
+    def forward(ctx: Any, inputs: Tensor, reset: Tensor, *tensors: Tensor) -> Any:
+        ctx.save_for_backward(*tensors[1:])
+        given = inputs.detach().contiguous().numpy()
+        hidden, into, recurrent, *biases = (t.detach().contiguous().numpy() for t in tensors)
+        compile_products(str(given.dtype))
+        steps, rows, _ = given.shape
+        size = recurrent.shape[1]
+        gates, own = (np.empty((steps, 3 * size, rows), given.dtype) for _ in range(2))
+        hiddens = np.empty((steps + 1, size, rows), given.dtype)
+        hiddens[0] = hidden.T
+        outputs = np.empty((steps, rows, size), given.dtype)
+        flags = reset.numpy()
+        clock, kept = (given, flags, flags.any(1), into, recurrent), (gates, own, hiddens)
+        forward(*(*clock, *biases, *kept, outputs))
+        ctx.clock, ctx.kept = clock, kept
+        return torch.from_numpy(outputs), torch.from_numpy(np.ascontiguousarray(hiddens[-1].T))
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, d_outputs: Tensor, d_hidden: Tensor) -> Any:
-        inputs, reset, weight_ih, weight_hh = ctx.saved_tensors
-        gates, own, before, resets = ctx.kept
-        d_hidden = d_hidden.t().clone(memory_format=torch.contiguous_format)
-        d_gates, d_own = torch.empty_like(gates[0]), torch.empty_like(gates[0])
-        d_inputs = torch.empty_like(inputs)
-        d_ih, d_hh = torch.zeros_like(weight_ih), torch.zeros_like(weight_hh)
-        d_bias_ih, d_bias_hn = inputs.new_zeros(len(d_gates), 1), torch.zeros_like(d_hidden)
-        ones, hh_t, gates_t = inputs.new_ones(inputs.shape[1], 1), weight_hh.t(), d_gates.t()
-        arriving = d_outputs.transpose(1, 2).unbind(0)  # [H, B] each
-        d_rows = d_hidden.numpy(), d_gates.numpy(), d_own.numpy()
-        gate_steps, own_steps = arrays_of(gates), arrays_of(own)
-        d_last = d_own[2 * len(d_hidden) :]  # [H, B]
-        for t in reversed(range(len(inputs))):
-            d_hidden += arriving[t]
-            step_backward(gate_steps[t], own_steps[t], before[t].numpy(), *d_rows)
-            d_hidden.addmm_(hh_t, d_own)
-            d_hh.addmm_(d_own, before[t].t())
-            d_ih.addmm_(d_gates, inputs[t])
-            d_bias_ih.addmm_(d_gates, ones)
-            d_bias_hn += d_last
-            torch.mm(gates_t, weight_ih, out=d_inputs[t])
-            if resets[t]:
-                d_hidden.masked_fill_(reset[t], 0)
-        biases = d_bias_ih.squeeze(1), d_bias_hn.sum(1)
-        return d_inputs, None, d_hidden.t(), d_ih, d_hh, *biases
+        _ = ctx.saved_tensors  # complains where weights have changed since
+        inputs, _, _, into, recurrent = ctx.clock
+        slope = np.array(d_hidden.numpy().T, order="C")
+        scratch = [np.empty_like(ctx.kept[0][0]) for _ in range(2)]
+        d_inputs = np.empty(inputs.shape if ctx.needs_input_grad[0] else (0, 0, 0), inputs.dtype)
+        sums = [np.zeros_like(into), np.zeros_like(recurrent)]
+        sums += [np.zeros(size, into.dtype) for size in (len(into), len(slope))]
+        arriving = d_outputs.contiguous().numpy()
+        backward(*(*ctx.clock, *ctx.kept, arriving, slope, *scratch, d_inputs, *sums))
+        d_in = torch.from_numpy(d_inputs) if len(d_inputs) else None
+        return d_in, None, torch.from_numpy(slope.T), *(torch.from_numpy(x) for x in sums)

@@ -2,67 +2,81 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from s2lab.agents.cores.contract import State
-from s2lab.agents.cores.fused.pairwise_stage import PairwiseStage
-from s2lab.agents.cores.fused.schema_stage import SchemaStage
-from s2lab.agents.cores.fused.sequence import CellStage, FusedSequence, Plan, Pool, TalkStage
-from s2lab.agents.cores.fused.stages import LSTMStage, Parts, Sizes
-from s2lab.agents.cores.fused.workspace_stage import WorkspaceStage
+from s2lab.agents.cores.fused import lstm_stage, pairwise_stage, schema_stage, workspace_stage
+from s2lab.agents.cores.fused.sequence import FusedSequence, Plan, Pool, Stage, padded
+from s2lab.agents.cores.fused.stages import Parts, Sizes
 from s2lab.agents.cores.lstm_modules import LSTMModules
-from s2lab.agents.cores.modular import ModularCore
+from s2lab.agents.cores.modular import Communication, ModularCore
 from s2lab.agents.cores.pairwise import PairwiseCommunication
 from s2lab.agents.cores.schemata import CHOICE_SIZE, Schemata
 from s2lab.agents.cores.shared_workspace import SharedWorkspace
 
 
-def plan_of(core: ModularCore, inputs: Tensor) -> tuple[Plan, Parts] | None:
-    """The plan for inputs [T, B, I] with the parameters it takes; None where nothing is fused."""
-    cells, talk = core.cells, core.communication
-    make_cell: Callable[[Sizes, Tensor], CellStage]
+def cell_of(cells: LSTMModules | Schemata, inputs: Tensor) -> tuple[Stage, Parts]:
+    """How to propose, and its parameters."""
     if isinstance(cells, LSTMModules):
-        own, make_cell = lstm_parameters(cells), LSTMStage
-    elif isinstance(cells, Schemata):
-        own = schema_parameters(cells, inputs)
-        make_cell = partial(
-            SchemaStage,
-            schemata=cells.schema_count,
-            choice=CHOICE_SIZE,
-            temperature=cells.temperature,
-        )
-    else:
-        return None
-    theirs: Parts = ()
-    make_talk: Callable[[Sizes, Tensor], TalkStage] | None = None
-    memory = len(talk.initial_memory()) if talk is not None else 0
+        turned = frozenset({"recurrent"})
+        stage = Stage(lstm_stage.lstm_room, lstm_stage.LSTMWeights, 4, turned, state="cell")
+        return stage, lstm_parameters(cells)
+    room = partial(
+        schema_stage.schema_room,
+        schemata=cells.schema_count,
+        choice=CHOICE_SIZE,
+        temperature=cells.temperature,
+    )
+    turned = frozenset({"query", "recurrent", "choice_read", "choice_write"})
+    fixed = frozenset({"noise"})
+    stage = Stage(room, schema_stage.SchemaWeights, 9, turned, fixed)
+    return stage, schema_parameters(cells, inputs)
+
+
+def talk_of(talk: Communication, modules: int) -> tuple[Stage, Parts] | None:
+    """How to exchange, and its parameters; None where nothing is fused."""
+    room: Callable[..., Any]
     if isinstance(talk, PairwiseCommunication):
-        theirs = (talk.query_key_value,)
-        make_talk = partial(PairwiseStage, heads=talk.heads, size=talk.message_size)
-    elif isinstance(talk, SharedWorkspace):
-        theirs = workspace_parameters(talk)
-        make_talk = partial(
-            WorkspaceStage,
+        room = partial(pairwise_stage.pairwise_room, heads=talk.heads, size=talk.message_size)
+        turned = frozenset({"query_key_value"})
+        return Stage(room, pairwise_stage.PairwiseWeights, 1, turned), (talk.query_key_value,)
+    if isinstance(talk, SharedWorkspace):
+        room = partial(
+            workspace_stage.workspace_room,
             heads=talk.heads,
             size=talk.message_size,
             slots=talk.slots,
-            writers=talk.writers or cells.module_count,
+            writers=talk.writers or modules,
         )
-    elif talk is not None:
+        weights, turned = workspace_stage.WorkspaceWeights, frozenset({"query"})
+        return Stage(room, weights, 13, turned, state="memory"), workspace_parameters(talk)
+    return None
+
+
+def plan_of(core: ModularCore, inputs: Tensor) -> tuple[Plan, Parts] | None:
+    """The plan for inputs [T, B, I] with the parameters it takes; None where nothing is fused."""
+    cells, talk = core.cells, core.communication
+    if not isinstance(cells, LSTMModules | Schemata):
+        return None
+    cell = cell_of(cells, inputs)
+    exchange = talk_of(talk, cells.module_count) if talk is not None else None
+    if exchange is None and talk is not None:
         return None
     sizes = Sizes(
         steps=inputs.shape[0],
-        rows=inputs.shape[1],
+        rows=padded(inputs.shape[1], inputs.dtype.itemsize),
         modules=cells.module_count,
         units=cells.module_size,
         active=cells.active_count,
         key=cells.key_size,
     )
-    update = () if talk is None else (core.gate.project.weight, core.gate.project.bias)
-    plan = Plan(sizes, cells.parts, memory, make_cell, len(own), make_talk, len(theirs))
-    return plan, (*own, *theirs, *update)
+    if exchange is None:
+        return Plan(sizes, cell[0], None), cell[1]
+    update = (core.gate.project.weight, core.gate.project.bias)
+    return Plan(sizes, cell[0], exchange[0]), (*cell[1], *exchange[1], *update)
 
 
 def lstm_parameters(cells: LSTMModules) -> Parts:
@@ -91,8 +105,17 @@ def schema_parameters(cells: Schemata, inputs: Tensor) -> Parts:
         cells.bias,
         cells.choice_read,
         cells.choice_write,
-        cells.gumbel(inputs).permute(0, 3, 2, 1).flatten(2).contiguous(),
+        padded_noise(cells.gumbel(inputs)),
     )
+
+
+def padded_noise(noise: Tensor) -> Tensor:
+    """[T, B, K, J] -> [T, J, K * B] with rows as in the buffers."""
+    rows = padded(noise.shape[1], noise.dtype.itemsize)
+    found = noise.permute(0, 3, 2, 1)
+    if rows > noise.shape[1]:
+        found = torch.nn.functional.pad(found, (0, rows - noise.shape[1]))
+    return found.flatten(2).contiguous()
 
 
 def workspace_parameters(talk: SharedWorkspace) -> Parts:
@@ -124,15 +147,9 @@ def run_fused(
     plan, parameters = found
     fresh = core.initial_state(1, inputs.device, inputs.dtype)
     outputs, *after = FusedSequence.apply(  # type: ignore[no-untyped-call]
-        pool_of(core),
-        plan,
-        reset,
-        tuple(part.permute(2, 1, 0).contiguous() for part in fresh),
-        inputs,
-        *(part.permute(2, 1, 0) for part in state),
-        *parameters,
+        pool_of(core), plan, reset, fresh, inputs, *state, *parameters
     )
-    return outputs, tuple(part.permute(2, 1, 0) for part in after)
+    return outputs, tuple(after)
 
 
 def pool_of(core: ModularCore) -> Pool:

@@ -1,200 +1,215 @@
 """`Schemata.propose` for T steps, fused: see `stages.py` for what a stage is."""
 
-import torch
-from torch import Tensor
+from typing import Any, NamedTuple
 
-from s2lab.agents.cores.fused import lstm_kernels, schema_kernels
-from s2lab.agents.cores.fused.stages import (
-    Parts,
-    Piece,
-    Sizes,
-    Slopes,
-    arrays_of,
-    pieces_of,
-    swapped,
-)
+import numpy as np
+
+from s2lab.agents.cores.fused import schema_kernels, stages
+from s2lab.agents.cores.fused.lstm_kernels import compete, compete_backward
+from s2lab.agents.cores.fused.products import ADD, BIAS, ZERO, add_sums, product
+from s2lab.agents.cores.fused.stages import Sizes, answers
 
 
-class SchemaStage:
-    """Object files and schemata. Parameters: see `plans.schema_parameters`."""
+class SchemaRoom(NamedTuple):
+    """J schemata, C the width of a choice, M = K * B, D = d + 3HJ: the key, then all drives."""
 
-    def __init__(
-        self, sizes: Sizes, like: Tensor, schemata: int, choice: int, temperature: float
-    ) -> None:
-        self.sizes, self.schemata, self.choice = sizes, schemata, choice
-        self.temperature = like.numpy().dtype.type(temperature)
-        steps, rows, files, units = sizes.steps, sizes.rows, sizes.modules, sizes.units
-        count = files * rows
-        new = like.new_empty
-        self.driven = new(steps, sizes.key + schemata * 3 * units, rows)
-        self.keys = arrays_of(self.driven[:, : sizes.key])
-        self.drives = arrays_of(self.driven[:, sizes.key :].view(steps, schemata, 3 * units, rows))
-        query = new(steps, sizes.key, files, rows)
-        self.query_t, self.queries = swapped(query), arrays_of(query)
-        attention, active = new(2, steps, files, rows).unbind(0)
-        self.attention = arrays_of(attention)
-        self.active, self.active_rows = arrays_of(active), arrays_of(active.flatten(1))
-        own = new(steps, schemata * 3 * units, count)
-        self.own = list(own.unbind(0))
-        self.owns = arrays_of(own.view(steps, schemata, 3 * units, count))
-        self.news = arrays_of(new(steps, schemata, units, count))
-        proposals = new(steps, schemata, units, count)
-        self.proposal, self.proposals = list(proposals.unbind(0)), arrays_of(proposals)
-        read, write = new(steps, choice, count), new(steps, schemata, choice, count)
-        self.read, self.reads = list(read.unbind(0)), arrays_of(read)
-        self.write, self.writes = list(write.unbind(0)), arrays_of(write)
-        soft, hard = new(2, steps, schemata, count).unbind(0)
-        self.soft, self.hard = arrays_of(soft), arrays_of(hard)
-        self.candidates = pieces_of(new(steps, units, files, rows))
+    active_count: np.ndarray
+    """[1], k_A."""
+    temperature: np.ndarray
+    """[1], of the choice."""
+    driven: np.ndarray
+    """[T, D, B]"""
+    query: np.ndarray
+    """[T, d, K, B]"""
+    attention: np.ndarray
+    """[T, K, B]"""
+    active: np.ndarray
+    """[T, K, B], 1 or 0."""
+    own: np.ndarray
+    """[T, J, 3H, M]"""
+    new: np.ndarray
+    """[T, J, H, M]"""
+    proposal: np.ndarray
+    """[T, J, H, M]"""
+    read: np.ndarray
+    """[T, C, M]"""
+    write: np.ndarray
+    """[T, J, C, M]"""
+    soft: np.ndarray
+    """[T, J, M]"""
+    hard: np.ndarray
+    """[T, J, M], 1 or 0."""
+    candidate: np.ndarray
+    """[T, H, K, B]"""
+    d_driven: np.ndarray
+    """[chunk, D, B]"""
+    d_query: np.ndarray
+    """[chunk, d, K, B]"""
+    d_own: np.ndarray
+    """[chunk, J, 3H, M]"""
+    d_read: np.ndarray
+    """[chunk, C, M]"""
+    d_write: np.ndarray
+    """[chunk, J, C, M]"""
+    d_proposal: np.ndarray
+    """[J, H, M]"""
+    d_logits: np.ndarray
+    """[J, M]"""
+    d_attention: np.ndarray
+    """[K, B]"""
 
-    def bind(self, inputs: Tensor, parameters: Parts) -> None:
-        """Take the inputs [T, B, I] and drive all steps; the last parameter is the noise."""
-        self.inputs = inputs
-        self.in_weight, in_bias, self.query, query_bias = parameters[:4]
-        self.recurrent, bias, self.choice_read, self.choice_write, noise = parameters[4:]
-        self.noise = arrays_of(noise)
-        self.query_bias = query_bias.unsqueeze(2)  # [K, d, 1]
-        self.query_weight_t = self.query.transpose(1, 2)  # [K, d, H]
-        self.bias = bias.unsqueeze(1)  # [3JH, 1]
-        self.recurrent_t = self.recurrent.t()  # [3JH, H]
-        self.read_t = self.choice_read.t()  # [C, H]
-        self.write_t = self.choice_write.transpose(1, 2)  # [J, C, H]
-        self.before: list[Piece] = []
-        weight = self.in_weight.expand(self.sizes.steps, -1, -1)
-        torch.baddbmm(in_bias.view(1, -1, 1), weight, inputs.transpose(1, 2), out=self.driven)
 
-    def forward(self, t: int, hidden: Piece, parts: tuple[Piece, ...]) -> tuple[Piece, ...]:
-        """hidden [H, K, B]; there are no other parts. The candidate is `self.candidates[t]`."""
-        self.before.append(hidden)
-        flat = hidden.tensor.flatten(1)  # [H, M]
-        torch.baddbmm(
-            self.query_bias, self.query_weight_t, hidden.tensor.transpose(0, 1), out=self.query_t[t]
-        )
-        torch.addmm(self.bias, self.recurrent_t, flat, out=self.own[t])
-        torch.mm(self.read_t, flat, out=self.read[t])
-        lstm_kernels.compete(
-            self.queries[t], self.keys[t], self.sizes.active, self.attention[t], self.active[t]
-        )
-        schema_kernels.propose(
-            self.owns[t],
-            self.drives[t],
-            self.attention[t],
-            hidden.rows,
-            self.news[t],
-            self.proposals[t],
-        )
-        torch.bmm(self.write_t, self.proposal[t], out=self.write[t])
-        schema_kernels.choose(
-            self.reads[t],
-            self.writes[t],
-            self.noise[t],
-            self.temperature,
-            self.proposals[t],
-            self.soft[t],
-            self.hard[t],
-            self.candidates[t].rows,
-        )
-        return ()
+class SchemaWeights(NamedTuple):
+    """See `plans.schema_parameters`."""
 
-    def start_backward(self, slopes: Slopes) -> None:
-        """Fresh gradients and scratch space."""
-        sizes, inputs, schemata = self.sizes, self.inputs, self.schemata
-        rows, files, units = sizes.rows, sizes.modules, sizes.units
-        count, new = files * rows, inputs.new_empty
-        self.d_hidden_t = slopes.hidden.transpose(0, 1)  # [K, H, B]
-        self.d_hidden_flat = slopes.hidden.flatten(1)  # [H, M]
-        self.d_hidden = self.d_hidden_flat.numpy()
-        self.d_chosen = slopes.candidate.flatten(1).numpy()
-        query = new(sizes.key, files, rows)
-        self.d_query_t, self.d_queries = query.transpose(0, 1), query.numpy()
-        self.d_in = new(sizes.key + schemata * 3 * units, rows)
-        self.d_in_t, self.d_keys = self.d_in.t(), self.d_in[: sizes.key].numpy()
-        self.d_drives = self.d_in[sizes.key :].view(schemata, 3 * units, rows).numpy()
-        self.d_attention = new(files, rows).numpy()
-        self.d_own = new(schemata * 3 * units, count)
-        self.d_owns = self.d_own.view(schemata, 3 * units, count).numpy()
-        self.d_proposal = new(schemata, units, count)
-        self.d_proposals = self.d_proposal.numpy()
-        self.d_logits = new(schemata, count).numpy()
-        self.d_read, self.d_write = new(self.choice, count), new(schemata, self.choice, count)
-        self.d_reads, self.d_writes = self.d_read.numpy(), self.d_write.numpy()
-        self.d_inputs = torch.empty_like(inputs)
-        self.d_in_weight = torch.zeros_like(self.in_weight)
-        self.d_in_bias = inputs.new_zeros(len(self.in_weight), 1)
-        self.d_query_weight = inputs.new_zeros(files, sizes.key, units)
-        self.d_query_bias = inputs.new_zeros(files, sizes.key, rows)
-        self.d_recurrent = inputs.new_zeros(schemata * 3 * units, units)
-        self.d_bias = inputs.new_zeros(schemata * 3 * units, 1)
-        self.d_choice_read = torch.zeros_like(self.choice_read)
-        self.d_choice_write = inputs.new_zeros(schemata, self.choice, units)
-        self.ones = inputs.new_ones(count, 1)
+    into: np.ndarray
+    """[D, I]"""
+    into_bias: np.ndarray
+    """[D]"""
+    query: np.ndarray
+    """[K, H, d]; its gradient is [K, d, H]."""
+    query_bias: np.ndarray
+    """[K, d]"""
+    recurrent: np.ndarray
+    """[H, 3HJ]; its gradient is [3HJ, H]."""
+    bias: np.ndarray
+    """[3HJ]"""
+    choice_read: np.ndarray
+    """[H, C]; its gradient is [C, H]."""
+    choice_write: np.ndarray
+    """[J, H, C]; its gradient is [J, C, H]."""
+    noise: np.ndarray
+    """[T, J, M], added to the logits; it has no gradient."""
 
-    def backward(self, t: int) -> None:
-        """Adds to the slope of the hidden state."""
-        hidden = self.before[t]
-        flat = hidden.tensor.flatten(1)  # [H, M]
-        schema_kernels.choose_backward(
-            self.reads[t],
-            self.writes[t],
-            self.temperature,
-            self.proposals[t],
-            self.soft[t],
-            self.d_chosen,
-            self.d_logits,
-            self.d_reads,
-            self.d_writes,
-        )
-        torch.bmm(self.choice_write, self.d_write, out=self.d_proposal)
-        self.d_choice_write.baddbmm_(self.d_write, self.proposal[t].transpose(1, 2))
-        self.d_choice_read.addmm_(flat, self.d_read.t())
-        schema_kernels.propose_backward(
-            self.owns[t],
-            self.drives[t],
-            self.attention[t],
-            hidden.rows,
-            self.news[t],
-            self.hard[t],
-            self.d_chosen,
-            self.d_proposals,
-            self.d_hidden,
-            self.d_owns,
-            self.d_drives,
-            self.d_attention,
-        )
-        self.through_products(t, hidden.tensor, flat)
 
-    def through_products(self, t: int, hidden: Tensor, flat: Tensor) -> None:
-        """The products of the hidden state and of the input, backward."""
-        lstm_kernels.compete_backward(
-            self.queries[t],
-            self.keys[t],
-            self.attention[t],
-            self.d_attention,
-            self.d_queries,
-            self.d_keys,
-        )
-        self.d_hidden_flat.addmm_(self.choice_read, self.d_read)
-        self.d_hidden_flat.addmm_(self.recurrent, self.d_own)
-        self.d_hidden_t.baddbmm_(self.query, self.d_query_t)
-        self.d_recurrent.addmm_(self.d_own, flat.t())
-        self.d_bias.addmm_(self.d_own, self.ones)
-        self.d_query_weight.baddbmm_(self.d_query_t, hidden.permute(1, 2, 0))
-        self.d_query_bias += self.d_query_t
-        self.d_in_weight.addmm_(self.d_in, self.inputs[t])
-        self.d_in_bias.addmm_(self.d_in, self.ones[: self.sizes.rows])
-        torch.mm(self.d_in_t, self.in_weight, out=self.d_inputs[t])
+def schema_room(
+    sizes: Sizes, dtype: Any, schemata: int, choice: int, temperature: float
+) -> SchemaRoom:
+    """Buffers of T steps."""
+    steps, rows, files, units = sizes.steps, sizes.rows, sizes.modules, sizes.units
+    into, gates, count, chunk = (
+        sizes.key + schemata * 3 * units,
+        3 * units,
+        files * rows,
+        sizes.chunk,
+    )
 
-    def gradients(self) -> tuple[Tensor | None, ...]:
-        """Of the inputs, then of the parameters in their order; the noise has none."""
-        return (
-            self.d_inputs,
-            self.d_in_weight,
-            self.d_in_bias.squeeze(1),
-            self.d_query_weight.transpose(1, 2),
-            self.d_query_bias.sum(2),
-            self.d_recurrent.t(),
-            self.d_bias.squeeze(1),
-            self.d_choice_read,
-            self.d_choice_write.transpose(1, 2),
-            None,
-        )
+    def new(*shape: int) -> np.ndarray:
+        return np.empty(shape, dtype)
+
+    return SchemaRoom(
+        active_count=np.array([sizes.active]),
+        temperature=np.array([temperature], dtype),
+        driven=new(steps, into, rows),
+        query=new(steps, sizes.key, files, rows),
+        attention=new(steps, files, rows),
+        active=new(steps, files, rows),
+        own=new(steps, schemata, gates, count),
+        new=new(steps, schemata, units, count),
+        proposal=new(steps, schemata, units, count),
+        read=new(steps, choice, count),
+        write=new(steps, schemata, choice, count),
+        soft=new(steps, schemata, count),
+        hard=new(steps, schemata, count),
+        candidate=new(steps, units, files, rows),
+        d_driven=new(chunk, into, rows),
+        d_query=new(chunk, sizes.key, files, rows),
+        d_own=new(chunk, schemata, gates, count),
+        d_read=new(chunk, choice, count),
+        d_write=new(chunk, schemata, choice, count),
+        d_proposal=new(schemata, units, count),
+        d_logits=new(schemata, count),
+        d_attention=new(files, rows),
+    )
+
+
+@answers(stages.begin, SchemaRoom)
+def begin(room: Any, weights: Any, inputs: Any) -> None:
+    for t in range(len(inputs)):
+        product(room.driven[t], weights.into, inputs[t].T, BIAS, weights.into_bias)
+
+
+@answers(stages.propose, SchemaRoom)
+def propose(t: int, room: Any, weights: Any, hidden: Any) -> None:
+    units, files, rows = hidden.shape
+    schemata, key, count = len(room.own[t]), room.query.shape[1], files * rows
+    flat, driven, bias = hidden.reshape((units, count)), room.driven[t], weights.bias
+    for k in range(files):
+        query = room.query[t][:, k]
+        product(query, weights.query[k].T, hidden[:, k], BIAS, weights.query_bias[k])
+    own = room.own[t].reshape((len(bias), count))
+    product(own, weights.recurrent.T, flat, BIAS, bias)
+    product(room.read[t], weights.choice_read.T, flat, ZERO, bias)
+    compete(
+        *(room.query[t], driven[:key], room.active_count[0]),
+        *(room.attention[t], room.active[t]),
+    )
+    drive = driven[key:].reshape((schemata, 3 * units, rows))
+    schema_kernels.propose(
+        *(room.own[t], drive, room.attention[t], flat, room.new[t], room.proposal[t])
+    )
+    for j in range(schemata):
+        product(room.write[t, j], weights.choice_write[j].T, room.proposal[t, j], ZERO, bias)
+    schema_kernels.choose(
+        *(room.read[t], room.write[t], weights.noise[t], room.temperature[0], room.proposal[t]),
+        *(room.soft[t], room.hard[t], room.candidate[t].reshape((units, count))),
+    )
+
+
+@answers(stages.propose_backward, SchemaRoom)
+def propose_backward(t: int, slot: int, room: Any, weights: Any, hidden: Any, slopes: Any) -> None:
+    units, files, rows = hidden.shape
+    schemata, key, count = len(room.own[t]), room.query.shape[1], files * rows
+    flat, d_flat = hidden.reshape((units, count)), slopes.hidden.reshape((units, count))
+    d_chosen, bias = slopes.candidate.reshape((units, count)), weights.bias
+    schema_kernels.choose_backward(
+        *(room.read[t], room.write[t], room.temperature[0], room.proposal[t], room.soft[t]),
+        *(d_chosen, room.d_logits, room.d_read[slot], room.d_write[slot]),
+    )
+    for j in range(schemata):
+        product(room.d_proposal[j], weights.choice_write[j], room.d_write[slot, j], ZERO, bias)
+    drive = room.driven[t][key:].reshape((schemata, 3 * units, rows))
+    d_drive = room.d_driven[slot][key:].reshape((schemata, 3 * units, rows))
+    schema_kernels.propose_backward(
+        *(room.own[t], drive, room.attention[t], flat, room.new[t], room.hard[t], d_chosen),
+        *(room.d_proposal, d_flat, room.d_own[slot], d_drive, room.d_attention),
+    )
+    compete_backward(
+        *(room.query[t], room.driven[t][:key], room.attention[t], room.d_attention),
+        *(room.d_query[slot], room.d_driven[slot][:key]),
+    )
+    product(d_flat, weights.choice_read, room.d_read[slot], ADD, bias)
+    product(d_flat, weights.recurrent, room.d_own[slot].reshape((len(bias), count)), ADD, bias)
+    for k in range(files):
+        d_query = room.d_query[slot][:, k]
+        product(slopes.hidden[:, k], weights.query[k], d_query, ADD, bias)
+
+
+@answers(stages.propose_gradients, SchemaRoom)
+def propose_gradients(
+    first: int, count: int, room: Any, inputs: Any, hidden: Any, gradients: Any
+) -> None:
+    units, files, rows = hidden.shape[1:]
+    bias = gradients.bias
+    for s in range(count):
+        state = hidden[first + s]
+        flat_t = state.reshape((units, files * rows)).T
+        d_own = room.d_own[s].reshape((len(bias), files * rows))
+        product(gradients.recurrent, d_own, flat_t, ADD, bias)
+        add_sums(bias, d_own)
+        product(gradients.choice_read, room.d_read[s], flat_t, ADD, bias)
+        for j in range(len(gradients.choice_write)):
+            proposal_t = room.proposal[first + s, j].T
+            product(gradients.choice_write[j], room.d_write[s, j], proposal_t, ADD, bias)
+        for k in range(files):
+            d_query = room.d_query[s][:, k]
+            product(gradients.query[k], d_query, state[:, k].T, ADD, bias)
+            add_sums(gradients.query_bias[k], d_query)
+        product(gradients.into, room.d_driven[s], inputs[first + s], ADD, bias)
+        add_sums(gradients.into_bias, room.d_driven[s])
+
+
+@answers(stages.inputs_backward, SchemaRoom)
+def inputs_backward(first: int, count: int, room: Any, weights: Any, d_inputs: Any) -> None:
+    for s in range(count):
+        product(d_inputs[first + s], room.d_driven[s].T, weights.into, ZERO, weights.bias)

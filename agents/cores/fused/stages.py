@@ -1,25 +1,40 @@
-"""The parts of a fused modular step: matrix products by torch, the rest by kernels.
+"""What a fused modular step is made of, and the names its stages answer to inside kernels.
 
-A stage holds the buffers of T steps. `bind` gives it inputs and parameters; then it runs forward
-once and backward any number of times. Layout: [features, modules K, batch B]. Buffers and views
-outlive a call (`sequence.Pool`): making them costs as much as the work at small sizes, and the
-first touch of fresh memory at large ones. Knows no autograd and no time loop.
+A step has up to three stages: the modules propose (`lstm_stage.py`, `schema_stage.py`), they talk
+(`pairwise_stage.py`, `workspace_stage.py`) and the active ones are updated (`update_stage.py`). A
+stage is two named tuples of arrays, its room (buffers of T steps, scratch of the backward pass) and
+its weights, and functions of them; the functions below find a stage's own by the type of its room.
+A stage's gradients are a tuple like its weights.
+
+Layout: [features, modules K, batch B], rows contiguous. Gradients of weights are products over the
+batch; they are taken for `chunk` steps at a time, so that a large matrix of sums is not fetched
+again for every step: slot s of a chunk that begins at step `first` belongs to step first + s.
+Knows no autograd and no equations.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
-import torch
+from numba import types
+from numba.extending import overload
 from torch import Tensor
 
-from s2lab.agents.cores.fused import lstm_kernels
+from s2lab.agents.cores.fused.elementary import FLAGS
 
 Parts = tuple[Tensor, ...]
+Answer = TypeVar("Answer", bound=Callable[..., None])
+CHUNK_COLUMNS = 512
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """T steps, B rows, K modules of H units, k_A of them active, query width d."""
+    """T steps, B rows, K modules of H units, k_A of them active, query width d.
+
+    Buffers have rows up to the next multiple of a vector's width; those that nobody asked for begin
+    as zeros and get no gradient.
+    """
 
     steps: int
     rows: int
@@ -28,228 +43,72 @@ class Sizes:
     active: int
     key: int
 
-
-@dataclass(frozen=True)
-class Piece:
-    """A state tensor [F, K or S, B] and the same memory as numpy, [F, everything else]."""
-
-    tensor: Tensor
-    rows: np.ndarray
-
-    @classmethod
-    def of(cls, tensor: Tensor) -> "Piece":
-        """View a contiguous tensor."""
-        return cls(tensor, tensor.flatten(1).numpy())
+    @property
+    def chunk(self) -> int:
+        """Steps whose gradients of weights are taken together."""
+        return min(self.steps, max(1, CHUNK_COLUMNS // self.rows))
 
 
-@dataclass(frozen=True)
-class Slopes:
+class Slopes(NamedTuple):
     """Gradients that travel backward through time, changed in place at every step."""
 
-    hidden: Tensor
-    parts: Parts
-    memory: Parts
-    candidate: Tensor
-    message: Tensor | None
+    hidden: np.ndarray
+    """[H, K, B]"""
+    cell: np.ndarray
+    """[H, K, B]; empty where modules have none."""
+    memory: np.ndarray
+    """[D, S, B]; empty where there is none."""
+    candidate: np.ndarray
+    """[H, K, B], of this step's candidate."""
+    message: np.ndarray
+    """[D, K, B], of this step's messages."""
 
 
-def rows_of(buffer: Tensor) -> list[np.ndarray]:
-    """One numpy view [F, K * B] per step of [T, F, K, B]."""
-    return list(buffer.flatten(2).numpy())
+def begin(room: Any, weights: Any, inputs: Any) -> None:
+    """What does not depend on time, from inputs [T, B, I]."""
 
 
-def arrays_of(buffer: Tensor) -> list[np.ndarray]:
-    """One numpy view per step, its shape kept."""
-    return list(buffer.numpy())
+def propose(t: int, room: Any, weights: Any, hidden: Any) -> None:
+    """Candidates and who is active, from hidden [H, K, B]."""
 
 
-def pieces_of(buffer: Tensor) -> list[Piece]:
-    """One piece per step of [T, F, K, B]."""
-    return [Piece(*pair) for pair in zip(buffer.unbind(0), rows_of(buffer), strict=True)]
+def propose_backward(t: int, slot: int, room: Any, weights: Any, hidden: Any, slopes: Any) -> None:
+    """From the slope of the candidate; adds to the hidden state's, renews the cell's."""
 
 
-def swapped(buffer: Tensor) -> list[Tensor]:
-    """One view [K, F, B] per step of [T, F, K, B], as batched matrix products want it."""
-    return list(buffer.transpose(1, 2).unbind(0))
+def propose_gradients(
+    first: int, count: int, room: Any, inputs: Any, hidden: Any, gradients: Any
+) -> None:
+    """Adds one chunk to the gradients of the weights; hidden [T + 1, H, K, B]."""
 
 
-class LSTMStage:
-    """`LSTMModules.propose` for T steps. Parameters: see `plans.lstm_parameters`."""
-
-    def __init__(self, sizes: Sizes, like: Tensor) -> None:
-        self.sizes = sizes
-        steps, rows, modules = sizes.steps, sizes.rows, sizes.modules
-        gates, key = 4 * sizes.units, sizes.key
-        new = like.new_empty
-        self.driven = new(steps, key + gates * modules, rows)
-        self.keys = arrays_of(self.driven[:, :key])
-        self.drives = arrays_of(self.driven[:, key:].view(steps, gates, modules * rows))
-        own = new(steps, gates + key, modules, rows)
-        self.own_t = swapped(own)  # [K, 4H + d, B]
-        self.gates, self.queries = rows_of(own[:, :gates]), arrays_of(own[:, gates:])
-        attention, active = new(2, steps, modules, rows).unbind(0)
-        self.attention, self.attention_rows = arrays_of(attention), arrays_of(attention.flatten(1))
-        self.active, self.active_rows = arrays_of(active), arrays_of(active.flatten(1))
-        self.candidates = pieces_of(new(steps, sizes.units, modules, rows))
-        self.cells = pieces_of(new(steps, sizes.units, modules, rows))
-
-    def bind(self, inputs: Tensor, parameters: Parts) -> None:
-        """Take the inputs [T, B, I] and drive all steps at once."""
-        self.inputs = inputs
-        self.in_weight, in_bias, self.recurrent, bias = parameters
-        self.bias = bias.unsqueeze(2)  # [K, 4H + d, 1]
-        self.weight_t = self.recurrent.transpose(1, 2)  # [K, 4H + d, H]
-        self.before: list[tuple[Tensor, np.ndarray]] = []
-        weight = self.in_weight.expand(self.sizes.steps, -1, -1)
-        torch.baddbmm(in_bias.view(1, -1, 1), weight, inputs.transpose(1, 2), out=self.driven)
-
-    def forward(self, t: int, hidden: Piece, parts: tuple[Piece, ...]) -> tuple[Piece, ...]:
-        """hidden and parts [H, K, B] -> new parts; the candidate is `self.candidates[t]`."""
-        cell, after = parts[0], self.cells[t]
-        self.before.append((hidden.tensor, cell.rows))
-        torch.baddbmm(self.bias, self.weight_t, hidden.tensor.transpose(0, 1), out=self.own_t[t])
-        lstm_kernels.compete(
-            self.queries[t], self.keys[t], self.sizes.active, self.attention[t], self.active[t]
-        )
-        lstm_kernels.cell(
-            self.gates[t],
-            self.drives[t],
-            self.attention_rows[t],
-            self.active_rows[t],
-            cell.rows,
-            self.candidates[t].rows,
-            after.rows,
-        )
-        return (after,)
-
-    def start_backward(self, slopes: Slopes) -> None:
-        """Fresh gradients and scratch space."""
-        sizes, new, inputs = self.sizes, self.inputs.new_empty, self.inputs
-        gates, key, modules, rows = 4 * sizes.units, sizes.key, sizes.modules, sizes.rows
-        own = new(gates + key, modules, rows)
-        self.d_own, self.d_own_t = own.view(-1, rows), own.transpose(0, 1)
-        self.d_gates, self.d_query = own[:gates].flatten(1).numpy(), own[gates:].numpy()
-        self.d_in = new(key + gates * modules, rows)
-        self.d_in_t = self.d_in.t()
-        self.d_key = self.d_in[:key].numpy()
-        self.d_drive = self.d_in[key:].view(gates, modules * rows).numpy()
-        attention = new(modules, rows)
-        self.d_attention, self.d_attention_row = attention.numpy(), attention.flatten().numpy()
-        self.d_hidden_t = slopes.hidden.transpose(0, 1)  # [K, H, B]
-        self.d_cell = slopes.parts[0].flatten(1).numpy()
-        self.d_candidate = slopes.candidate.flatten(1).numpy()
-        self.d_inputs = torch.empty_like(inputs)
-        self.d_in_weight = torch.zeros_like(self.in_weight)
-        self.d_in_bias = inputs.new_zeros(len(self.in_weight), 1)
-        self.d_recurrent = inputs.new_zeros(modules, gates + key, sizes.units)
-        self.d_bias = inputs.new_zeros((gates + key) * modules, 1)
-        self.ones = inputs.new_ones(rows, 1)
-
-    def backward(self, t: int) -> None:
-        """Adds to the slope of the hidden state, takes that of the cell one step back."""
-        hidden, cell = self.before[t]
-        lstm_kernels.cell_backward(
-            self.gates[t],
-            self.drives[t],
-            self.attention_rows[t],
-            self.active_rows[t],
-            cell,
-            self.cells[t].rows,
-            self.d_candidate,
-            self.d_cell,
-            self.d_gates,
-            self.d_drive,
-            self.d_attention_row,
-        )
-        lstm_kernels.compete_backward(
-            self.queries[t],
-            self.keys[t],
-            self.attention[t],
-            self.d_attention,
-            self.d_query,
-            self.d_key,
-        )
-        self.d_hidden_t.baddbmm_(self.recurrent, self.d_own_t)
-        self.d_recurrent.baddbmm_(self.d_own_t, hidden.permute(1, 2, 0))
-        self.d_bias.addmm_(self.d_own, self.ones)
-        self.d_in_weight.addmm_(self.d_in, self.inputs[t])
-        self.d_in_bias.addmm_(self.d_in, self.ones)
-        torch.mm(self.d_in_t, self.in_weight, out=self.d_inputs[t])
-
-    def gradients(self) -> Parts:
-        """Of the inputs, then of the parameters in their order."""
-        return (
-            self.d_inputs,
-            self.d_in_weight,
-            self.d_in_bias.squeeze(1),
-            self.d_recurrent.transpose(1, 2),
-            self.d_bias.view(-1, self.sizes.modules).t(),
-        )
+def inputs_backward(first: int, count: int, room: Any, weights: Any, d_inputs: Any) -> None:
+    """Writes the gradients of one chunk's inputs [T, B, I]."""
 
 
-class UpdateStage:
-    """`GatedMessage` and the masked update for T steps. Parameters: weight [2H, D], bias [2H]."""
+def exchange(t: int, room: Any, weights: Any, candidate: Any, active: Any) -> None:
+    """Messages, from candidates [H, K, B] and active [K, B]."""
 
-    def __init__(self, sizes: Sizes, like: Tensor) -> None:
-        self.sizes = sizes
-        self.hidden = like.new_empty(sizes.steps, sizes.units, sizes.modules, sizes.rows)
-        self.pieces = pieces_of(self.hidden)
-        gate = like.new_empty(sizes.steps, 2 * sizes.units, sizes.modules * sizes.rows)
-        self.gate, self.gates = list(gate.unbind(0)), arrays_of(gate)
 
-    def bind(self, parameters: Parts) -> None:
-        """Take the parameters; none without communication."""
-        self.parameters = parameters
-        self.messages: list[Tensor] = []
-        if parameters:
-            self.weight, bias = parameters
-            self.bias = bias.unsqueeze(1)  # [2H, 1]
+def exchange_backward(
+    t: int, slot: int, room: Any, weights: Any, candidate: Any, active: Any, slopes: Any
+) -> None:
+    """From the slope of the message; adds to that of the candidate, renews that of the memory."""
 
-    def forward(
-        self, t: int, message: Tensor | None, active: np.ndarray, candidate: Piece, hidden: Piece
-    ) -> Piece:
-        """Message [D, K, B] or none, active [K * B] -> new hidden state."""
-        after = self.pieces[t]
-        if message is None:
-            lstm_kernels.keep(active, candidate.rows, hidden.rows, after.rows)
-            return after
-        message = message.flatten(1)
-        self.messages.append(message)
-        torch.addmm(self.bias, self.weight, message, out=self.gate[t])
-        lstm_kernels.update(self.gates[t], active, candidate.rows, hidden.rows, after.rows)
-        return after
 
-    def message_slope(self) -> Tensor | None:
-        """Where `backward` writes the gradient of the message [D, K, B]."""
-        if not self.parameters:
-            return None
-        shape = (self.weight.shape[1], self.sizes.modules, self.sizes.rows)
-        return self.weight.new_empty(shape)
+def exchange_gradients(first: int, count: int, room: Any, candidates: Any, gradients: Any) -> None:
+    """Adds one chunk to the gradients of the weights; candidates [T, H, K, B]."""
 
-    def start_backward(self, slopes: Slopes) -> None:
-        """Fresh gradients and scratch space."""
-        self.d_hidden = slopes.hidden.flatten(1).numpy()
-        self.d_candidate = slopes.candidate.flatten(1).numpy()
-        if slopes.message is not None:
-            self.d_message = slopes.message.flatten(1)
-            self.d_gate = torch.empty_like(self.gate[0])
-            self.d_gate_rows = self.d_gate.numpy()
-            self.d_weight, self.weight_t = torch.zeros_like(self.weight), self.weight.t()
-            self.d_bias = torch.zeros_like(self.bias)
-            self.ones = self.weight.new_ones(self.d_gate.shape[1], 1)
 
-    def backward(self, t: int, active: np.ndarray) -> None:
-        """Writes the slopes of candidate and message; takes that of the hidden state back."""
-        if not self.parameters:
-            lstm_kernels.keep_backward(active, self.d_hidden, self.d_candidate)
-            return
-        lstm_kernels.update_backward(
-            self.gates[t], active, self.d_hidden, self.d_candidate, self.d_gate_rows
-        )
-        self.d_weight.addmm_(self.d_gate, self.messages[t].t())
-        self.d_bias.addmm_(self.d_gate, self.ones)
-        torch.mm(self.weight_t, self.d_gate, out=self.d_message)
+def answers(name: Callable[..., None], room: type) -> Callable[[Answer], Answer]:
+    """Mark a function as what `name` does, inside kernels, with a room of this type."""
 
-    def gradients(self) -> Parts:
-        """Of the parameters in their order."""
-        return (self.d_weight, self.d_bias.squeeze(1)) if self.parameters else ()
+    def register(function: Answer) -> Answer:
+        def choose(*arguments: Any) -> Any:
+            first = next(kind for kind in arguments if isinstance(kind, types.NamedTuple))
+            return function if first.instance_class is room else None
+
+        overload(name, cast(Any, FLAGS), strict=False, inline="always")(choose)
+        return function
+
+    return register

@@ -176,3 +176,11 @@ def squash_backward(d_squashed: Any, squashed: Any, d_memory: Any) -> None:
         for m in range(columns):
             t = squashed[j, m]
             d_memory[j, m] += d_squashed[j, m] * one_minus(t * t)
+
+
+@kernel
+def add(total: Any, more: Any) -> None:
+    """total += more, [D, M]."""
+    for j in range(len(total)):
+        for m in range(total.shape[1]):
+            total[j, m] += more[j, m]
