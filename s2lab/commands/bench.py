@@ -20,7 +20,7 @@ def bench(
     """Measure how fast something is, in turns with its peers, and print a table.
 
     Args:
-        what: bench to run: babyai, cores, envs, icf or train
+        what: bench to run: babyai, cores, discover, envs, icf or train
         json: JSON file that keeps the rows, the machine and the versions
         quick: fewer and shorter measurements
     """

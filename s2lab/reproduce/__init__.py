@@ -15,6 +15,7 @@ REPRODUCTIONS: dict[str, str] = {
     "sdi-table1": "mistakes in seven graphs from soft interventions (SDI, arXiv 1910.01075)",
     "sdi-table2": "likelihood under unseen interventions (SDI, arXiv 1910.01075)",
     "bif-networks": "mistakes in published Bayesian networks, all or half of them acted on",
+    "large-graphs": "mistakes, time and memory in random graphs of 200 to 1000 variables",
     "enco-25": "mistakes in graphs of 25 variables (ENCO, arXiv 2107.10483)",
     "imitation": "demonstrations needed for 99 % success (BabyAI, arXiv 1810.08272)",
     "adding": "sums at four times the training length (SCOFF, arXiv 2006.16225)",

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from s2lab.causal.discovery.environments import Environments
 from s2lab.causal.families import make_family
 from s2lab.causal.scm import StructuralCausalModel
 from s2lab.errors import UserError
-from s2lab.reproduce import bif_networks, enco_25, sdi_table1, sdi_table2
+from s2lab.reproduce import bif_networks, enco_25, large_graphs, sdi_table1, sdi_table2
 from s2lab.reproduce.records import markdown, read_record, write_record
 from s2lab.reproduce.recovery import soft_worlds, target_accuracy
 
@@ -58,6 +59,20 @@ def test_published_networks_give_no_mistake_with_a_do_on_all_or_on_half(
 def test_a_network_that_pgmpy_does_not_ship_is_refused() -> None:
     with pytest.raises(UserError, match="this pgmpy ships no such network"):
         bif_networks.find_network("asio")
+
+
+def test_mapped_rows_are_bytes_that_a_learner_reads_in_place(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    scm = StructuralCausalModel.random_networks(make_family("jungle", 7), rng, 3)
+    data = large_graphs.mapped(scm, 200, 3000, rng, tmp_path / "rows")
+    assert np.shares_memory(Environments.from_data(data).columns, data.codes)
+    assert (tmp_path / "rows").stat().st_size == data.codes.size == 7 * (200 + 7 * 3000)
+    for regime, names in enumerate(data.regimes[1:], 1):
+        column = data.codes[data.regime_of_row == regime, data.variables.index(names[0])]
+        counts = np.bincount(column, minlength=3)  # uniform under its own do
+        assert counts == pytest.approx(1000, abs=130)  # five deviations
+    for seed in range(3):  # rows as many as the table's, or weak edges are lost among few
+        assert large_graphs.measure(7, 2, seed, 100_000, 4096)["shd"] == 0
 
 
 def test_a_change_of_mechanism_is_its_mean_divergence() -> None:
