@@ -4,7 +4,7 @@ BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: help setup demo test quick soak lint readme clean .types
+.PHONY: help setup demo test quick soak gpu-check lint readme clean .types
 
 help:
 	@echo "make demo    install, then train, compare, discover and report (about 3 minutes)"
@@ -12,6 +12,7 @@ help:
 	@echo "make quick   the tests that answer in two minutes"
 	@echo "make soak    10 million steps of MiniGrid's worlds and 10,000 missions of each kind of BabyAI's"
 	@echo "             beside minigrid (about an hour and a half, resumable)"
+	@echo "make gpu-check  on a GPU: parity with the CPU, speed, a short training run"
 	@echo "make setup   install into .venv"
 
 setup: .venv/.installed
@@ -40,6 +41,9 @@ quick: setup
 soak: setup
 	@nice -n 10 $(BIN)/python -O -W ignore tests/envs/soak.py
 	@nice -n 10 $(BIN)/python -W ignore tests/envs/soak_babyai.py
+
+gpu-check: setup
+	@$(BIN)/python -W ignore tests/envs/gpu_check.py
 
 lint: setup .types
 	@$(BIN)/ruff check .

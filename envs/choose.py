@@ -20,11 +20,26 @@ def is_native(env_id: str) -> bool:
 
 
 def vector_worlds(
-    env_id: str, num_envs: int, autoreset: AutoresetMode = AutoresetMode.SAME_STEP
+    env_id: str,
+    num_envs: int,
+    autoreset: AutoresetMode = AutoresetMode.SAME_STEP,
+    device: str = "cpu",
 ) -> VectorEnv[Any, Any, Any]:
-    """`num_envs` worlds; their observations may be live buffers, valid until the next step."""
+    """`num_envs` worlds; their observations may be live buffers, valid until the next step.
+
+    With `device="cuda"` native worlds live on the GPU where the extra `cuda` is installed: then
+    observations are tensors there, and everything else comes to the host.
+    """
     if env_id in IDS:
         return make_factor_vec(env_id, num_envs, autoreset, copy=False)
-    if is_native(env_id):
-        return make_vec(env_id, num_envs, autoreset=autoreset, copy=False)
-    return make_external_vec(env_id, num_envs, autoreset)
+    if not is_native(env_id):
+        return make_external_vec(env_id, num_envs, autoreset)
+    if device != "cpu":
+        from s2lab.envs.device import missing
+        from s2lab.envs.device_host import HostEnds
+
+        if missing() is None:
+            return HostEnds(
+                make_vec(env_id, num_envs, autoreset=autoreset, device=device, copy=False)
+            )
+    return make_vec(env_id, num_envs, autoreset=autoreset, copy=False)

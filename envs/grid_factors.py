@@ -13,10 +13,11 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
+from s2lab.envs.batches import MODES, make_batch
 from s2lab.envs.grid import cells, kernels, physics
 from s2lab.envs.grid.cpu import GridBatch
 from s2lab.envs.single import GridEnv
-from s2lab.envs.vector import MODES, GridVectorEnv, make_batch
+from s2lab.envs.vector import GridVectorEnv
 
 Array = NDArray[Any]
 FACTORS = ("agent_x", "agent_y", "direction", "carrying", "door")

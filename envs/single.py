@@ -11,10 +11,10 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
+from s2lab.envs.batches import make_batch
 from s2lab.envs.grid import kernels, random
 from s2lab.envs.shifts import MissionFilter
 from s2lab.envs.spaces import observation_space
-from s2lab.envs.vector import make_batch
 
 
 class GridEnv(gymnasium.Env[dict[str, Any], Any]):

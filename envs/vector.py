@@ -12,19 +12,11 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from s2lab.envs.grid import kernels
+from s2lab.envs.batches import MODES, autoreset_mode, choose_device, make_batch
 from s2lab.envs.grid.cpu import GridBatch
-from s2lab.envs.registration import find_world
 from s2lab.envs.seeding import seeds_of
 from s2lab.envs.shifts import MissionFilter
 from s2lab.envs.spaces import observation_space
-
-MODES = {
-    AutoresetMode.SAME_STEP: kernels.SAME_STEP,
-    AutoresetMode.NEXT_STEP: kernels.NEXT_STEP,
-    AutoresetMode.DISABLED: kernels.DISABLED,
-}
-_MODE_NAMES = {"same_step", "next_step", "disabled"}
 
 Array = npt.NDArray[Any]
 
@@ -37,7 +29,7 @@ def make_vec(
     autoreset: str | AutoresetMode = "same_step",
     observation: str = "partial",
     view_size: int = 7,
-    output: str = "numpy",
+    output: str | None = None,
     copy: bool = True,
     device: str = "cpu",
     threads: int | None = None,
@@ -55,9 +47,10 @@ def make_vec(
         autoreset: when an ended episode begins anew: gymnasium's mode or its name in lower case.
         observation: "partial", what the agent sees, or "full", the whole grid.
         view_size: cells on a side of the partial view, odd, 3 to 15.
-        output: "numpy" or "torch".
+        output: "numpy" or "torch"; None is numpy with `device="cpu"`, else torch.
         copy: hand out copies; False hands out the live buffers, valid until the next step.
-        device: "cpu".
+        device: "cpu", "cuda", or "auto": a GPU where one works and torch is the output; see
+            `device_vector.py` for what differs on a GPU.
         threads: threads to step with; None uses one.
         shift: a named shift of `s2lab.envs.shifts`, for worlds that it is defined for.
         split: "train" or "test", with a shift.
@@ -67,76 +60,33 @@ def make_vec(
     Raises:
         ValueError: an argument is not one of those allowed.
     """
-    _check("output", output, ("numpy", "torch"))
-    _check("device", device, ("cpu",))
+    chosen = choose_device(device, output)
     mode = autoreset_mode(autoreset)
-    batch = make_batch(
-        world_id,
-        num_envs,
-        mode=MODES[mode],
-        observation=observation,
-        view_size=view_size,
-        threads=1 if threads is None else threads,
-        shift=shift,
-        split=split,
-        missions=missions,
-        done_actions=done_actions,
-    )
-    env = GridVectorEnv(batch, mode, torch=output == "torch", copy=copy)
+    variant = {
+        "shift": shift,
+        "split": split,
+        "missions": missions,
+        "done_actions": done_actions,
+    }
+    options: dict[str, Any] = {
+        "mode": MODES[mode],
+        "observation": observation,
+        "view_size": view_size,
+        **variant,
+    }
+    env: GridVectorEnv
+    if chosen == "cpu":
+        batch = make_batch(world_id, num_envs, threads=1 if threads is None else threads, **options)
+        in_torch = output == "torch" or (output is None and device != "cpu")
+        env = GridVectorEnv(batch, mode, torch=in_torch, copy=copy)
+    else:
+        from s2lab.envs.device_vector import DeviceVectorEnv, make_device_batch
+
+        placed = make_device_batch(world_id, num_envs, device=chosen, threads=threads, **options)
+        env = DeviceVectorEnv(placed, mode, copy=copy)
     if seed is not None:
-        batch.seed(seeds_of(seed, env.num_envs))
+        env.batch.seed(seeds_of(seed, env.num_envs))
     return env
-
-
-def make_batch(
-    world_id: str,
-    num_envs: int,
-    *,
-    mode: int,
-    observation: str,
-    view_size: int,
-    threads: int,
-    **variant: Any,
-) -> GridBatch:
-    """The engine behind `make_vec`, with its arguments checked; `variant` goes to `find_world`.
-
-    Raises:
-        ValueError: an argument is not one of those allowed.
-    """
-    if not isinstance(num_envs, int | np.integer) or num_envs < 1:
-        raise ValueError(f"num_envs is {num_envs!r}; give a whole number from 1")
-    if view_size not in range(3, 16, 2):
-        raise ValueError(f"view_size is {view_size!r}; give an odd number from 3 to 15")
-    _check("observation", observation, ("partial", "full"))
-    if not isinstance(threads, int | np.integer) or threads < 1:
-        raise ValueError(f"threads is {threads!r}; give a whole number from 1, or None")
-    family, level = find_world(world_id, **variant)
-    return GridBatch(
-        family,
-        level,
-        int(num_envs),
-        mode=mode,
-        view_size=int(view_size),
-        full=observation == "full",
-        threads=int(threads),
-    )
-
-
-def _check(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{name} is {value!r}; give one of {', '.join(map(repr, allowed))}")
-
-
-def autoreset_mode(given: str | AutoresetMode) -> AutoresetMode:
-    """gymnasium's auto-reset mode from its name.
-
-    Raises:
-        ValueError: there is no such mode.
-    """
-    if isinstance(given, AutoresetMode):
-        return given
-    _check("autoreset", given, tuple(sorted(_MODE_NAMES)))
-    return AutoresetMode[given.upper()]
 
 
 class GridVectorEnv(VectorEnv[Any, Any, Any]):
@@ -222,6 +172,13 @@ class GridVectorEnv(VectorEnv[Any, Any, Any]):
         return self._observations(), rewards, terminated, truncated, infos
 
     def _checked(self, actions: Any) -> Array:
+        given = self._checked_numbers(actions)
+        if self._mode is AutoresetMode.DISABLED and self.batch.outputs.ended.any():
+            ended = np.flatnonzero(self.batch.outputs.ended).tolist()
+            raise ValueError(f'worlds {ended} have ended; reset them with options["reset_mask"]')
+        return given
+
+    def _checked_numbers(self, actions: Any) -> Array:
         given: Array = np.asarray(actions)
         count = self.batch.level.actions
         if given.shape != (self.num_envs,):
@@ -233,9 +190,6 @@ class GridVectorEnv(VectorEnv[Any, Any, Any]):
             raise ValueError(f"action {wrong} is not one of 0 to {count - 1}")
         if not self._begun:
             raise ValueError("step before the first reset; call reset()")
-        if self._mode is AutoresetMode.DISABLED and self.batch.outputs.ended.any():
-            ended = np.flatnonzero(self.batch.outputs.ended).tolist()
-            raise ValueError(f'worlds {ended} have ended; reset them with options["reset_mask"]')
         return np.ascontiguousarray(given, np.int64)
 
     def _finals(self, ended: Array) -> dict[str, Any]:

@@ -74,7 +74,10 @@ def _gpu() -> str:
 
     if not torch.cuda.is_available():
         return "none; everything runs on the CPU"
-    return str(torch.cuda.get_device_name())
+    from s2lab.envs.device import missing
+
+    name, lacking = torch.cuda.get_device_name(), missing()
+    return name if lacking is None else f"{name}; worlds stay on the CPU: {lacking}"
 
 
 def _disk() -> str:

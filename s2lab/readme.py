@@ -35,6 +35,7 @@ TABLES = {
     "imitation": "s2lab.reproduce.imitation",
     "soak": "s2lab.bench.parity",
     "soak-babyai": "s2lab.bench.parity",
+    "gpu-code": "s2lab.bench.gpu_code",
     "fourrooms": "s2lab.reproduce.fourrooms_table",
     "babyai-rl": "s2lab.reproduce.babyai_rl",
     "shifts": "s2lab.reproduce.generalisation",

@@ -146,7 +146,7 @@ def make_learner(config: TrainConfig, resumes: int, *, fresh: bool) -> "PPO":
     ppo, rank = together.portion(config.ppo), together.join()
     first = resumes * config.ppo.num_envs + rank * ppo.num_envs
     return PPO(
-        vector_worlds(config.env, ppo.num_envs),
+        vector_worlds(config.env, ppo.num_envs, device=check_device(config.device)),
         model,
         ppo,
         total_steps=config.steps,

@@ -78,15 +78,20 @@ def load(dispatcher: Any, name: str, signature: Any) -> int:
     if signature.args not in dispatcher.overloads:
         folder = cache_folder()
         if not any(folder.glob(f"{name}-*.nbi")):
-            print(
-                f"s2lab: compiling {name.replace('_', ' ')} for this machine, once "
-                f"(up to a minute; kept in {folder})",
-                file=sys.stderr,
-                flush=True,
-            )
+            say_compiling(name.replace("_", " "))
         dispatcher.compile(signature)
     code = dispatcher.overloads[signature.args]
     return int(code.library.get_pointer_to_function(code.fndesc.llvm_cfunc_wrapper_name))
+
+
+def say_compiling(what: str) -> None:
+    """Tell whoever waits."""
+    print(
+        f"s2lab: compiling {what} for this machine, once "
+        f"(up to a minute; kept in {cache_folder()})",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def user_cache_folder() -> Path:

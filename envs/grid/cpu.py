@@ -9,18 +9,11 @@ from typing import Any
 import numpy as np
 
 from s2lab.envs import vocabulary
-from s2lab.envs.grid import entries, kernels, missions, random
+from s2lab.envs.grid import entries, kernels, random
 from s2lab.envs.grid.compiled import INTERPRETED
-from s2lab.envs.grid.level import Family, Level
+from s2lab.envs.grid.level import Family, Level, make_shared
 from s2lab.envs.grid.shards import Shards
-from s2lab.envs.grid.worlds import (
-    Array,
-    Tables,
-    make_outputs,
-    make_rules,
-    make_worlds,
-    reward_table,
-)
+from s2lab.envs.grid.worlds import Array, make_outputs, make_worlds
 
 
 class GridBatch:
@@ -41,21 +34,7 @@ class GridBatch:
         threads: int = 1,
     ) -> None:
         self.level, self.count, self.mode = level, count, mode
-        templates = missions.template_table(level.missions)
-        self.tables = Tables(
-            params=np.array([*level.params, 0], np.int32),
-            templates=templates,
-            limits=np.array(level.limits, np.int32),
-            rewards=reward_table(level.limits),
-        )
-        self.rules = make_rules(
-            level.width,
-            level.height,
-            view_size=view_size,
-            see_through_walls=level.see_through_walls,
-            full=full,
-            ending=level.ending,
-        )
+        self.rules, self.tables = make_shared(level, view_size=view_size, full=full)
         words = level.mission_length
         self.worlds = make_worlds(
             count, self.rules, slots=level.slots, words=words, scratch=level.scratch

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from s2lab.envs.grid.missions import template_table
-from s2lab.envs.grid.worlds import Rules, Tables, Worlds
+from s2lab.envs.grid.worlds import Rules, Tables, Worlds, make_rules, reward_table
 
 Layout = Callable[[Worlds, Rules, Tables, int], Any]
 
@@ -60,3 +62,22 @@ class Family:
     """A `pure` function that writes one world: grid, agent, slots and mission."""
     levels: dict[str, Level]
     """The levels by their minigrid id."""
+
+
+def make_shared(level: Level, *, view_size: int, full: bool) -> tuple[Rules, Tables]:
+    """What all worlds of a level share."""
+    tables = Tables(
+        params=np.array([*level.params, 0], np.int32),
+        templates=template_table(level.missions),
+        limits=np.array(level.limits, np.int32),
+        rewards=reward_table(level.limits),
+    )
+    rules = make_rules(
+        level.width,
+        level.height,
+        view_size=view_size,
+        see_through_walls=level.see_through_walls,
+        full=full,
+        ending=level.ending,
+    )
+    return rules, tables

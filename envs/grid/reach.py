@@ -8,6 +8,8 @@ yet while a layout is made. Knows no missions.
 
 from typing import Any
 
+import numpy as np
+
 from s2lab.envs.grid import cells
 from s2lab.envs.grid.compiled import inlined, pure
 from s2lab.envs.grid.placement import index
@@ -24,13 +26,13 @@ def slots_for(height: int) -> int:
 
 @inlined
 def _load(worlds: Worlds, n: int, at: int) -> Any:
-    return worlds.slots[n, at] & 0xFFFFFFFF
+    return np.int64(worlds.slots[n, at]) & 0xFFFFFFFF
 
 
 @inlined
 def _store(worlds: Worlds, n: int, at: int, row: int) -> None:
     """Write 32 bits as the signed number that a slot holds."""
-    worlds.slots[n, at] = ((row & 0xFFFFFFFF) ^ 0x80000000) - 0x80000000
+    worlds.slots[n, at] = ((np.int64(row) & 0xFFFFFFFF) ^ 0x80000000) - 0x80000000
 
 
 @pure

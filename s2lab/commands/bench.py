@@ -6,7 +6,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from s2lab.commands.registry import command
-from s2lab.errors import unknown
+from s2lab.errors import UserError, unknown
 
 
 @command()
@@ -15,6 +15,7 @@ def bench(
     /,
     *,
     json: Annotated[Path | None, arg(name="json")] = None,
+    device: str = "cpu",
     quick: bool = False,
 ) -> None:
     """Measure how fast something is, in turns with its peers, and print a table.
@@ -22,6 +23,7 @@ def bench(
     Args:
         what: bench to run: babyai, cores, discover, envs, icf or train
         json: JSON file that keeps the rows, the machine and the versions
+        device: cpu, or cuda for the worlds of `envs` on a GPU
         quick: fewer and shorter measurements
     """
     from importlib import import_module
@@ -31,8 +33,11 @@ def bench(
 
     if what not in BENCHES:
         raise unknown("bench", what, BENCHES, "s2lab bench --help")
+    if device not in ("cpu", "cuda") or (device == "cuda" and what != "envs"):
+        raise UserError(f"--device {device}: give cpu, or cuda for the bench envs")
+    module = f"s2lab.bench.{what}" + ("_cuda" if device == "cuda" else "")
     rows = []
-    for row in import_module(f"s2lab.bench.{what}").bench(quick=quick):
+    for row in import_module(module).bench(quick=quick):
         rows.append(row)
         print(table([row]).splitlines()[1], flush=True)
     print(f"\n{table(rows)}")

@@ -1,29 +1,23 @@
-"""Compiles the fused step to PTX without a GPU; run as a program, since it stands in for a device.
+"""Compiles a fused step without a GPU; run as a program, since it stands in for a device.
 
-python cuda_ptx.py WORLD_ID...   prints one line of JSON: PTX facts for each world, and a control
+python cuda_ptx.py   prints one line of JSON: facts of a step that draws random numbers, a control
 """
 
+import ctypes
+import importlib.util
 import json
 import re
-import sys
 from typing import Any
 
-import numba
-import numba.cuda.api
-import numba.cuda.dispatcher
-from numba import cuda, types
+from numba import types
 
-from s2lab.envs.grid.cpu import GridBatch
+from s2lab.bench.gpu_code import CAPABILITY, FUSED_MULTIPLY_ADD, arguments
 from s2lab.envs.grid.cuda import fused_step
+from s2lab.envs.grid.cuda_code import assemble, to_ptx
+from s2lab.envs.grid.cuda_launch import parameters, type_of
 from s2lab.envs.registration import find_world
 
-CAPABILITY = (9, 0)
-
-
-class Device:
-    """What numba asks of a GPU in order to compile for it."""
-
-    compute_capability = CAPABILITY
+WORLD = "MiniGrid-Dynamic-Obstacles-5x5-v0"
 
 
 def contracted_reward(out: Any, s: Any, m: Any) -> None:
@@ -31,35 +25,37 @@ def contracted_reward(out: Any, s: Any, m: Any) -> None:
     out[0] = 1 - 0.9 * (s / m)
 
 
-def facts(function: Any, signature: Any) -> dict[str, int]:
+def facts(ptx: str) -> dict[str, Any]:
     """How long a kernel's PTX is, and what floating-point work it does."""
-    ptx, _ = cuda.compile_ptx(function, signature, cc=CAPABILITY)
     lines = ptx.splitlines()
     return {
         "entries": sum(".entry" in line for line in lines),
-        "lines": len(lines),
-        "fused": len(re.findall(r"\bfma\.\S*f(?:32|64)", ptx)),
+        "fused": len(FUSED_MULTIPLY_ADD.findall(ptx)),
         "stores": sum(line.strip().startswith("st.") for line in lines),
     }
 
 
-def main(world_ids: list[str]) -> None:
-    for module in (numba.cuda.dispatcher, numba.cuda.api):
-        module.get_current_device = Device
-    found = {}
-    for world_id in world_ids:
-        family, level = find_world(world_id)
-        batch = GridBatch(family, level, 2)
-        arguments = (batch.worlds, batch.rules, batch.tables, batch.outputs)
-        actions = types.Array(types.int64, 1, "C")
-        signature = types.void(*map(numba.typeof, arguments), actions, types.int64)
-        found[world_id] = facts(fused_step(family), signature)
+def declared(ptx: str) -> list[int]:
+    """Bits of each parameter of the entry."""
+    head = ptx[ptx.index(".entry") :].split(")")[0]
+    return [int(bits) for bits in re.findall(r"\.param \.\w(\d+)", head)]
+
+
+def main() -> None:
+    family, level = find_world(WORLD)
+    given = arguments(level, "fused")
+    ptx = to_ptx("step", fused_step(family), types.void(*map(type_of, given)), CAPABILITY)
+    found = facts(ptx) | {"declared": declared(ptx)}
+    words = [word for argument in given for word in parameters(argument)]
+    found["handed"] = [8 * ctypes.sizeof(word) for word in words]
+    if importlib.util.find_spec("cuda") is not None:
+        cubin, use = assemble(ptx, CAPABILITY)
+        found |= {"registers": use.registers, "named": b"\0step\0" in cubin}
     number = types.float64
-    found["control"] = facts(
-        contracted_reward, types.void(types.Array(number, 1, "C"), number, number)
-    )
-    print(json.dumps(found))
+    signature = types.void(types.Array(number, 1, "C"), number, number)
+    control = facts(to_ptx("control", contracted_reward, signature, CAPABILITY))
+    print(json.dumps({"step": found, "control": control}))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

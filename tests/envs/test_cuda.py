@@ -1,5 +1,6 @@
-"""The CUDA kernel without a GPU: compiled to PTX, and run by numba's simulator."""
+"""The CUDA kernels without a GPU: compiled to machine code, and run by numba's simulator."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -7,33 +8,26 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import cuda_simulation
+import device_play
 import numpy as np
 import pytest
 
-from s2lab.envs.grid import kernels
+from s2lab.envs import make_vec
+from s2lab.envs.device import missing
 
 HERE = Path(__file__).parent
-
-# Steps that draw random numbers; a room grid, shuffles, and each mode of auto-reset.
-COMPILED = ("MiniGrid-Dynamic-Obstacles-5x5-v0",)
-SIMULATED = {
-    "MiniGrid-DoorKey-5x5-v0": kernels.SAME_STEP,
-    "MiniGrid-Dynamic-Obstacles-5x5-v0": kernels.SAME_STEP,
-    "MiniGrid-KeyCorridorS3R1-v0": kernels.NEXT_STEP,
-    "MiniGrid-SimpleCrossingS9N1-v0": kernels.DISABLED,
-}
+WORLDS, STEPS = 3, 5
 
 
-def run(script: str, *arguments: str, **environment: str) -> str:
+def run(*arguments: str, **environment: str) -> str:
     done = subprocess.run(
-        [sys.executable, str(HERE / script), *arguments],
+        [sys.executable, *arguments],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout
 
 
@@ -49,44 +43,76 @@ def has_libnvvm() -> bool:
 
 
 @pytest.fixture(scope="module")
-def ptx() -> dict[str, Any]:
+def compiled() -> dict[str, Any]:
     pytest.importorskip("numba.cuda", reason="numba has no CUDA target")
     if not has_libnvvm():
         pytest.skip("no libnvvm")
-    facts: dict[str, Any] = json.loads(run("cuda_ptx.py", *COMPILED))
+    facts: dict[str, Any] = json.loads(run(str(HERE / "cuda_ptx.py")))
     return facts
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("world_id", COMPILED)
-def test_the_fused_step_compiles_to_ptx(ptx: dict[str, Any], world_id: str) -> None:
-    assert ptx[world_id]["entries"] == 1
-    assert ptx[world_id]["lines"] > 1000
-    assert ptx[world_id]["stores"] > 50
+def test_a_step_that_draws_random_numbers_compiles_to_one_kernel(compiled: dict[str, Any]) -> None:
+    assert compiled["step"]["entries"] == 1
+    assert compiled["step"]["stores"] > 50
 
 
 @pytest.mark.slow
-def test_no_floating_point_multiply_add_is_fused(ptx: dict[str, Any]) -> None:
-    assert ptx["control"]["fused"] > 0, "a formula that must be fused was not found to be"
-    assert [ptx[world_id]["fused"] for world_id in COMPILED] == [0] * len(COMPILED)
+def test_no_floating_point_multiply_add_is_fused(compiled: dict[str, Any]) -> None:
+    assert compiled["control"]["fused"] > 0, "a formula that must be fused was not found to be"
+    assert compiled["step"]["fused"] == 0
 
 
 @pytest.mark.slow
-def test_the_simulator_leaves_the_state_that_the_cpu_leaves(tmp_path: Path) -> None:
+def test_a_launch_hands_over_the_parameters_that_the_kernel_declares(
+    compiled: dict[str, Any],
+) -> None:
+    assert compiled["step"]["declared"] == compiled["step"]["handed"]
+
+
+@pytest.mark.slow
+def test_machine_code_is_made_without_a_gpu(compiled: dict[str, Any]) -> None:
+    if importlib.util.find_spec("cuda") is None:
+        pytest.skip("no numba-cuda")
+    assert compiled["step"]["registers"] > 0
+    assert compiled["step"]["named"], "the driver could not find the kernel by its name"
+
+
+@pytest.mark.slow
+def test_simulated_worlds_of_every_family_are_those_of_the_cpu(tmp_path: Path) -> None:
     kept: dict[str, Any] = {}
-    for world_id, mode in SIMULATED.items():
-        batch = cuda_simulation.make_worlds(world_id, 5, mode)
-        states: dict[str, list[Any]] = {}
-        episodes = 0
-        for actions in cuda_simulation.choose(world_id, 5, batch):
-            batch.step(actions)
-            episodes += int(batch.outputs.fresh.sum())
-            for name, array in cuda_simulation.state(batch).items():
-                states.setdefault(name, []).append(array)
-        assert (episodes >= cuda_simulation.COUNT) == (mode != kernels.DISABLED)
-        kept |= {f"{world_id}/{name}": np.array(arrays) for name, arrays in states.items()}
-        kept |= {f"{world_id}/mode": np.array(mode), f"{world_id}/episodes": np.array(episodes)}
+    for i, world_id in enumerate(device_play.smallest_of_each_family()):
+        mode, _ = device_play.variant(i)
+        worlds = make_vec(world_id, WORLDS, autoreset=mode)
+        played = device_play.play(worlds, STEPS, True)
+        assert any("final" in name or "masked" in name for name in played) or mode == "next_step"
+        kept |= {f"{world_id}/{name}": array for name, array in played.items()}
     np.savez(tmp_path / "cpu.npz", **kept)
     switches = {"NUMBA_ENABLE_CUDASIM": "1", "NUMBA_DISABLE_JIT": "1"}
-    told = run("cuda_simulation.py", str(tmp_path / "cpu.npz"), **switches)
-    assert told.count(": equal") == len(SIMULATED)
+    told = run(
+        *("-m", "pytest", "-q", "-p", "no:cacheprovider", str(HERE / "simulated_device.py")),
+        CPU_PLAYED=str(tmp_path / "cpu.npz"),
+        **switches,
+    )
+    assert " passed" in told
+
+
+def test_a_machine_without_a_gpu_says_what_is_missing() -> None:
+    if missing() is None:
+        pytest.skip("there is a GPU")
+    with pytest.raises(ValueError, match=r"device is 'cuda', but .*pip install") as raised:
+        make_vec("MiniGrid-Empty-5x5-v0", 2, device="cuda")
+    assert "\n" not in str(raised.value)
+    with pytest.raises(ValueError, match="give 'cpu', 'cuda'"):
+        make_vec("MiniGrid-Empty-5x5-v0", 2, device="gpu")
+
+
+def test_auto_takes_the_cpu_where_no_gpu_works_and_hands_out_torch_either_way() -> None:
+    import torch
+
+    worlds = make_vec("MiniGrid-Empty-5x5-v0", 2, device="auto")
+    shown, _ = worlds.reset(seed=0)
+    assert isinstance(shown["image"], torch.Tensor)
+    assert (shown["image"].device.type == "cuda") == (missing() is None)
+    numbers = make_vec("MiniGrid-Empty-5x5-v0", 2, device="auto", output="numpy")
+    assert isinstance(numbers.reset(seed=0)[0]["image"], np.ndarray)

@@ -10,11 +10,22 @@ import pytest
 from s2lab.bench import BENCHES, babyai, envs
 from s2lab.bench.harness import Row
 from s2lab.cli import main
+from s2lab.envs.device import missing
 
 
 def test_an_unknown_bench_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "envz"]) == 2
     assert "unknown bench 'envz'; did you mean 'envs'?" in capsys.readouterr().err
+
+
+def test_worlds_on_a_gpu_are_measured_only_where_there_is_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if missing() is not None:
+        assert main(["bench", "envs", "--device", "cuda"]) == 2
+        assert "pip install" in capsys.readouterr().err
+    assert main(["bench", "cores", "--device", "cuda"]) == 2
+    assert "give cpu, or cuda for the bench envs" in capsys.readouterr().err
 
 
 def test_every_named_bench_has_its_module() -> None:
