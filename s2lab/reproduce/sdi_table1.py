@@ -9,8 +9,7 @@ and 2 in brackets.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,7 +67,7 @@ def reproduce(*, quick: bool, seeds: Sequence[int]) -> int:
         "quick": quick,
     }
     path = write_record("sdi-table1-quick" if quick else "sdi-table1", config, used, rows)
-    print(table(path))
+    print(table(read_record(path)))
     judged = [
         row["shd"]
         for row in rows
@@ -124,9 +123,8 @@ def brief(rows: Sequence[dict[str, Any]], name: str, variables: int, seed: int) 
     )
 
 
-def table(path: Path) -> str:
+def table(record: Mapping[str, Any]) -> str:
     """The Markdown table of a record, published rows first."""
-    record = read_record(path)
     rows = record["rows"]
     header = ["method", *(f"{name} {variables}" for name, variables in COLUMNS)]
     lines: list[list[str]] = [[method, *cells] for method, cells in PUBLISHED.items()]

@@ -41,7 +41,7 @@ def test_encos_data_of_a_collider_gives_no_mistake(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(enco_25, "FAMILIES", ("collider", "jungle"))
     assert enco_25.reproduce(quick=True, seeds=[0]) == 0
-    text = enco_25.table(tmp_path / "runs/records/enco-25-quick.json")
+    text = enco_25.table(read_record(tmp_path / "runs/records/enco-25-quick.json"))
     assert text.splitlines()[-2] == "| ancestral, 8 | 0 | 0 |"
 
 
