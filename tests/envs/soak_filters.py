@@ -111,30 +111,29 @@ def compare(one: Counter[str], other: Counter[str]) -> dict[str, Any]:
 
 
 def main(words: list[str] | None = None) -> int:
-    """Write the record; 1 if a mission was wrong or a frequency is unlikely (p < 0.001)."""
+    """Write the record, world by world; 1 if a mission was wrong or a frequency is unlikely."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--worlds", nargs="+", default=PAIRED, choices=PAIRED)
     parser.add_argument("--resets", type=int, default=100_000)
+    parser.add_argument("--minigrid-resets", type=int, default=100_000)
     parser.add_argument("--record", type=Path, default=Path("runs/records/soak-filters.json"))
     options = parser.parse_args(words)
-    rows, start = [], time.process_time()
-    for world_id in PAIRED:
-        both = theirs(world_id, options.resets)
+    engine = fingerprint()
+    before = json.loads(options.record.read_text()) if options.record.exists() else {"rows": []}
+    rows = {(row["world"], row["split"]): row for row in before["rows"] if row["engine"] == engine}
+    for world_id in options.worlds:
+        start, both = time.process_time(), theirs(world_id, options.minigrid_resets)
         for split in SPLITS:
             gists, wrong = ours(world_id, split, options.resets)
             row = {"world": world_id, "split": split, "resets": gists.total(), "wrong": wrong}
             row |= {"minigrid": both[split].total(), **compare(gists, both[split])}
+            row |= {"engine": engine, "cpu_s": round(time.process_time() - start, 1)}
             print(row, flush=True)
-            rows.append(row)
-    record = {
-        "rows": rows,
-        "cpu_s": round(time.process_time() - start, 1),
-        "engine": fingerprint(),
-        "commit": commit(),
-        "machine": machine(),
-        "versions": versions(),
-    }
-    options.record.write_text(json.dumps(record, indent=2) + "\n")
-    return int(any(row["wrong"] or row["p"] < 0.001 for row in rows))
+            rows[world_id, split] = row
+        record = {"rows": [rows[key] for key in sorted(rows)], "commit": commit()}
+        record |= {"machine": machine(), "versions": versions()}
+        options.record.write_text(json.dumps(record, indent=2) + "\n")
+    return int(any(row["wrong"] or row["p"] < 0.001 for row in rows.values()))
 
 
 if __name__ == "__main__":
