@@ -1,7 +1,7 @@
 """An LSTM's whole sequence as one autograd node for few rows, CPU only: time runs inside a kernel.
 
-A library's product of a matrix with one to sixteen columns leaves most of a core idle, and a step
-in Python costs more than its arithmetic. Here each row of the weights is read once for all rows of
+Kernels that work on blocks of rows leave most of a core idle when there are one to four.
+Here each row of the weights is read once for all rows of
 the batch, and what does not depend on time (inputs, gradients of weights) is one product before or
 after. Layout: [batch, features]. The equations are those of `lstm.py`; gates in torch's order.
 """
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from s2lab.agents.cores.fused.elementary import kernel, one_minus, sigmoid, tangent
 
-MOST_ROWS = 16  # beyond these `plain_lstm` is faster
+MOST_ROWS = 4  # from eight on, `plain_lstm` is faster
 
 
 @kernel
