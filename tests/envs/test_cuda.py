@@ -14,8 +14,10 @@ import pytest
 
 from s2lab.envs import make_vec
 from s2lab.envs.device import missing
+from s2lab.envs.grid.levels import FAMILIES
 
 HERE = Path(__file__).parent
+RECORD = HERE.parents[1] / "runs" / "records" / "gpu-code.json"
 WORLDS, STEPS = 3, 5
 
 
@@ -76,6 +78,17 @@ def test_machine_code_is_made_without_a_gpu(compiled: dict[str, Any]) -> None:
         pytest.skip("no numba-cuda")
     assert compiled["step"]["registers"] > 0
     assert compiled["step"]["named"], "the driver could not find the kernel by its name"
+
+
+def test_kernels_on_record_fuse_nothing_and_fit_a_launch() -> None:
+    record = json.loads(RECORD.read_text(encoding="utf-8"))
+    names = {row["name"] for row in record["kernels"]}
+    families = [name for name in FAMILIES if not name.startswith("babyai")]
+    wanted = {f"{kind}_{name}" for name in families for kind in ("step", "renew")}
+    assert names >= wanted | {"listing_step"}
+    for row in record["kernels"]:
+        assert row["fused_multiply_adds"] == 0, row["name"]
+        assert row["parameter_bytes"] <= 4096, row["name"]
 
 
 @pytest.mark.slow
