@@ -10,8 +10,8 @@ ZOO: Mapping[str, Any] = {
 
 # Presets are settings of PPO under a name; each says where it comes from.
 PRESETS: dict[str, Mapping[str, Any]] = {
-    # Screened on DoorKey-5x5 with the lstm core: training success passed 90 % after 68, 73 and 55
-    # thousand steps where measured; without the floor, seeds 0 to 2 needed 40 and 54 thousand and
+    # Screened on DoorKey-5x5 with the lstm core: training success passed 90 % after 68 and 55
+    # thousand steps (two seeds); without the floor, seeds 0 to 2 needed 40 and 54 thousand and
     # never (in 80); 32 worlds x 32 steps at 2e-3 55, never, never, 51 (seeds 0 to 3).
     "quick": {
         "num_envs": 16, "rollout_steps": 64, "minibatches": 4, "lr": 1e-3, "advantage_floor": 0.1,

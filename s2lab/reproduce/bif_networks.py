@@ -28,10 +28,10 @@ from s2lab.reproduce.recovery import recover, shuffled
 LIMITS = {
     ("asia", False): 0.0, ("cancer", False): 0.0, ("earthquake", False): 0.0,
     ("sachs", False): 0.0, ("child", False): 0.0, ("alarm", False): 1.0,
-    ("insurance", False): 4.0, ("hailfinder", False): 5.0, ("win95pts", False): 1.0,
+    ("insurance", False): 3.0, ("hailfinder", False): 4.0, ("win95pts", False): 1.0,
     ("andes", False): 1.0, ("sachs", True): 1.0, ("child", True): 1.0,
 }  # fmt: skip
-"""Network and whether only half of it is acted on -> mean distance that is to be reached."""
+"""Network and whether only half of it is acted on -> the mean distance that is to be reached or beaten."""
 
 QUICK = (("asia", False), ("sachs", False), ("child", False), ("child", True))
 OBSERVATIONS, PER_INTERVENTION = 5000, 512

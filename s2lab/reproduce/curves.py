@@ -2,8 +2,9 @@
 
 Both see the same native worlds and the same frames, and are judged on the same unseen layouts.
 SB3's PPO has its own network and the settings of rl-baselines3-zoo for MiniGrid (presets
-zoo-doorkey and zoo-fourrooms); ours has settings screened on two seeds of each world. The record
-keeps every curve as frames, seconds and success over the last 100 episodes.
+zoo-doorkey and zoo-fourrooms) and no search of its own; ours were screened on one or two seeds of
+DoorKey and MemoryS7. The record keeps every curve as frames, seconds and success over the last 100
+episodes.
 
 Run by run it can be stopped and gone on with, one at a time, so that seconds are those of a process
 with a core to itself on a machine that does nothing else. About 50 minutes on one core.

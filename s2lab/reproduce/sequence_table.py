@@ -147,12 +147,10 @@ def run_table(form: Form, seeds: Sequence[int], workers: int | None = None) -> i
 
 def run_one(job: tuple[Form, str, int]) -> str:
     """Train and measure one contestant at one seed in this process; returns a line to print."""
-    import torch
-
     from s2lab.agents.sequence_model import SequenceTrainer
+    from s2lab.process import tune_process
 
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
+    tune_process()
     form, label, seed = job
     table = form.table()
     config = replace({**table.contestants, **table.ablations}[label], seed=seed)

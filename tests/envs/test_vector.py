@@ -268,7 +268,7 @@ def test_events_tell_what_happened() -> None:
         ({"output": "jax"}, "'numpy', 'torch'"),
         ({"threads": 0}, "threads is 0"),
         ({"threads": 1.5}, "threads is 1.5; give a whole number"),
-        ({"device": "tpu"}, "device is 'tpu'; give one of"),
+        ({"device": "tpu"}, "device is 'tpu'; give 'cpu', 'cuda'"),
         ({"seed": -1}, "seed is -1"),
         ({"seed": [1, 2, 3]}, "3 seeds for 2 worlds"),
     ],

@@ -44,6 +44,7 @@ def test_a_drawn_episode_is_the_one_that_the_evaluator_plays(run: Path) -> None:
 
 def test_the_trace_is_of_the_steps_that_were_played(run: Path) -> None:
     policy, config = open_agent(run)
+    policy.model.double()  # in single precision, steps and sequence drift apart over 250 steps
     episode = play_episode(policy, config.env, eval_seed(1))
     traced = trace_episode(policy, episode)
     assert (traced["active"].sum(1) == 2).all()
@@ -57,7 +58,7 @@ def test_the_trace_is_of_the_steps_that_were_played(run: Path) -> None:
             features = policy.model.encoder(shown)[None]
             out, state = policy.model.core(features, state, torch.tensor([[t == 0]]))
         outputs.append(out[0, 0].numpy())
-    np.testing.assert_allclose(traced["outputs"], np.stack(outputs), atol=1e-5)
+    np.testing.assert_allclose(traced["outputs"], np.stack(outputs), atol=1e-9)
 
 
 def test_panels_keep_pairs_and_steps_apart() -> None:

@@ -142,5 +142,5 @@ def test_digits_reads_mnist_from_a_folder_and_only_then_stands_beside_the_paper(
 def test_data_that_cannot_be_used_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"train-images-idx3-ubyte is missing; put MNIST's IDX"):
         run_reproduction("digits", quick=True, seeds=(0,), data=tmp_path)
-    with pytest.raises(UserError, match="adding makes its own data; only digits reads a folder"):
+    with pytest.raises(UserError, match="adding has no use for it; leave it out: it is for digits"):
         run_reproduction("adding", quick=True, seeds=(0,), data=tmp_path)
