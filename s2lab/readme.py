@@ -29,7 +29,9 @@ ROOMS = {
 TABLES = {
     "demo": "s2lab.demo",
     "curves": "s2lab.reproduce.curves",
-    "bench-envs": "s2lab.bench.envs",
+    "bench-envs": "s2lab.bench.record_table",
+    "bench-train": "s2lab.bench.record_table",
+    "bench-cores": "s2lab.bench.record_table",
     "sdi-table1": "s2lab.reproduce.sdi_table1",
     "sdi-table2": "s2lab.reproduce.sdi_table2",
     "enco-25": "s2lab.reproduce.enco_25",

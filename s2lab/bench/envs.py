@@ -243,35 +243,6 @@ def first_uses(quick: bool) -> Iterator[Row]:
         yield Row(f"{title}, first use in a later process, beyond imports", again, "s")
 
 
-def table(record: dict[str, Any]) -> str:
-    """The README's Markdown table of a record: a line for each figure of ours, with its peers."""
-    lines = ["| what | ours | times as fast as |", "|---|---|---|"]
-    peers: dict[tuple[str, str], list[str]] = {}
-    ours: dict[tuple[str, str], float] = {}
-    for row in record["rows"]:
-        key = row["name"], row["unit"]
-        ours.setdefault(key, row["value"])
-        peers.setdefault(key, [])
-        if row["ratio"] is not None:
-            theirs = f"{_figure(row['peer_value'])} {row['unit']}"
-            peers[key].append(f"{row['ratio']:.3g} x {row['peer']} ({theirs})")
-    for (name, unit), beside in peers.items():
-        value = _figure(ours[name, unit])
-        lines.append(f"| {name} | {value} {unit} | {'; '.join(beside)} |")
-    machine, versions = record["machine"], record["versions"]
-    packages = ("numba", "minigrid", "jax", "navix", "xminigrid")
-    found = ", ".join(f"{name} {versions[name]}" for name in packages if name in versions)
-    lines += ["", f"{machine['cores']} cores ({machine['processor']}); {found}. `s2lab bench envs`"]
-    return "\n".join(lines)
-
-
-def _figure(value: float) -> str:
-    """A number to three digits, thousands apart."""
-    if value < 1000:
-        return f"{value:.3g}"
-    return f"{round(value, 3 - len(str(int(value)))):,.0f}"
-
-
 def first_use(cache: str, world_ids: list[str]) -> float:
     """Processor seconds of a new process that steps one world of each id, less its imports."""
     return _child_seconds(cache, world_ids) - _child_seconds(cache, [])

@@ -31,7 +31,7 @@ LIMITS = {
     ("insurance", False): 3.0, ("hailfinder", False): 4.0, ("win95pts", False): 1.0,
     ("andes", False): 1.0, ("sachs", True): 1.0, ("child", True): 1.0,
 }  # fmt: skip
-"""Network and whether only half of it is acted on -> the mean distance that is to be reached or beaten."""
+"""Network and whether only half of it is acted on -> the mean distance to be reached or beaten."""
 
 QUICK = (("asia", False), ("sachs", False), ("child", False), ("child", True))
 OBSERVATIONS, PER_INTERVENTION = 5000, 512
