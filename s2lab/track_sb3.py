@@ -10,8 +10,19 @@ if TYPE_CHECKING:
     from stable_baselines3.common.logger import Logger
 
 
-def sb3_logger(tracker: Tracker, success_counts: Callable[[], bool] = lambda: True) -> "Logger":
-    """A logger for `model.set_logger`: whatever SB3 dumps becomes a line of the run."""
+def sb3_logger(
+    tracker: Tracker,
+    success_counts: Callable[[], bool] = lambda: True,
+    elapsed_s: Callable[[], float] | None = None,
+) -> "Logger":
+    """A logger for `model.set_logger`: whatever SB3 dumps becomes a line of the run.
+
+    Args:
+        tracker: Who writes the line.
+        success_counts: Whether enough episodes ended for `rollout/success_rate` to be written.
+        elapsed_s: The run's own clock [s]; SB3's counts whole seconds, so a resumed run's would
+            stand before the last line of the stretch that was interrupted.
+    """
     from numbers import Real
 
     from stable_baselines3.common.logger import KVWriter, Logger
@@ -30,6 +41,8 @@ def sb3_logger(tracker: Tracker, success_counts: Callable[[], bool] = lambda: Tr
                 and "json" not in (key_excluded.get(name) or ())
                 and (name != "rollout/success_rate" or success_counts())
             }
+            if elapsed_s is not None and "time/time_elapsed" in numbers:
+                numbers["time/time_elapsed"] = elapsed_s()
             tracker.log(step, {**numbers, "time/memory_mib": memory_mib()})
 
         def close(self) -> None:
