@@ -16,7 +16,16 @@ import torch
 from torch import Tensor, nn
 
 from s2lab.agents.attention import attend
-from s2lab.agents.cores.contract import Core, State, check_inputs, require, steps_with_reset
+from s2lab.agents.cores.contract import (
+    Core,
+    Kernel,
+    State,
+    check_inputs,
+    check_kernel,
+    require,
+    steps_with_reset,
+    use_fused,
+)
 from s2lab.agents.gating import MemoryGate
 
 
@@ -30,8 +39,11 @@ class RMCConfig:
     """Heads of the attention."""
     head_size: int = 16
     """Width of one head; a slot is heads * head_size wide."""
+    kernel: Kernel = "auto"
+    """How to compute it: fused CPU kernels, plain torch, or whichever suits the device."""
 
     def __post_init__(self) -> None:
+        check_kernel(self.kernel)
         for name in ("slots", "heads", "head_size"):
             value = getattr(self, name)
             require(value >= 1, f"{name} is {value}; it must be at least 1")
@@ -72,6 +84,14 @@ class RMCCore(Core):
 
     def forward(self, inputs: Tensor, state: State, reset: Tensor) -> tuple[Tensor, State]:
         check_inputs(self, inputs, state, reset)
+        if use_fused(self.config.kernel, inputs):
+            from s2lab.agents.cores.fused.relational import FusedRMC
+
+            (fresh,) = self.initial_state(1, inputs.device, inputs.dtype)
+            outputs, memory = FusedRMC.apply(  # type: ignore[no-untyped-call]
+                self.config.heads, reset, fresh[0], inputs, *state, *self.parameters()
+            )
+            return outputs, (memory,)
         return self.run(inputs, state, reset, maps=None)
 
     @torch.no_grad()

@@ -72,7 +72,7 @@ class GatedLayer(nn.Module):
             stream: [B, T, D].
             past: [B, M, D], what this layer remembers.
             distance: [T, M + T] long, 0 (itself) to M, clamped outside.
-            allowed: bool [B, T, M + T].
+            allowed: bool [B, T, M + T], or [1, T, M + T] where it is the same for all.
 
         Returns:
             (stream [B, T, D], attention weights [B, heads, T, M + T]).
@@ -83,9 +83,9 @@ class GatedLayer(nn.Module):
         q, k, v = (
             x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2) for x in (query, key, value)
         )
-        scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5  # [B, heads, T, M + T]
-        scores = scores + self.distance_bias[:, distance]
-        scores = scores.masked_fill(~allowed.unsqueeze(1), float("-inf"))
+        bias = self.distance_bias[:, distance]  # [heads, T, M + T]
+        bias = bias.where(allowed.unsqueeze(1), float("-inf"))  # [B or 1, heads, T, M + T]
+        scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2) + bias  # [B, heads, T, M + T]
         weights = torch.softmax(scores, dim=-1)
         attended = self.merge((weights @ v).transpose(1, 2).flatten(2))
         stream = self.gate_attention(stream, torch.relu(attended))
@@ -137,6 +137,8 @@ class TransformerCore(Core):
         kept = real_steps(age, most)  # [B, M] bool
         memory = torch.where(kept[:, None, :, None], memory, 0)
         distance, allowed = who_sees_whom(kept, reset, self.config.memory)
+        if not torch.compiler.is_compiling() and bool((allowed == allowed[:1]).all()):
+            allowed = allowed[:1]  # so that the layers' masks are made for one row
         stream = self.embed(inputs).transpose(0, 1)  # [B, T, D]
         remembered = []
         for n, layer in enumerate(self.layers):

@@ -172,8 +172,18 @@ def slow_accumulator(core: Any, x: list[Tensor], state: State, reset: list[bool]
 
 Slow = Callable[[Any, list[Tensor], State, list[bool]], Tensor]
 CASES: dict[str, tuple[str, dict[str, Any], Slow]] = {
-    "rmc": ("rmc", {"slots": 3, "heads": 2, "head_size": 3}, slow_rmc),
-    "rmc, one slot": ("rmc", {"slots": 1, "heads": 1, "head_size": 4}, slow_rmc),
+    "rmc": ("rmc", {"slots": 3, "heads": 2, "head_size": 3, "kernel": "torch"}, slow_rmc),
+    "rmc, fused": ("rmc", {"slots": 3, "heads": 2, "head_size": 3, "kernel": "fused"}, slow_rmc),
+    "rmc, one slot": (
+        "rmc",
+        {"slots": 1, "heads": 1, "head_size": 4, "kernel": "torch"},
+        slow_rmc,
+    ),
+    "rmc, one slot, fused": (
+        "rmc",
+        {"slots": 1, "heads": 1, "head_size": 4, "kernel": "fused"},
+        slow_rmc,
+    ),
     "transformer": (
         "transformer",
         {"size": 6, "heads": 2, "memory": 3, "layers": 2},
@@ -207,9 +217,11 @@ def build(case: str) -> tuple[Core, Slow]:
 @pytest.mark.parametrize(("steps", "rows"), [(8, 3), (1, 1)], ids=["T=8 B=3", "T=1 B=1"])
 @pytest.mark.parametrize("case", CASES)
 def test_core_equals_the_papers_equations_with_all_gradients(
-    case: str, steps: int, rows: int
+    case: str, steps: int, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     core, slow = build(case)
+    if case.endswith("fused"):
+        monkeypatch.setattr(core, "run", None)  # the plain loop
     generator = torch.Generator().manual_seed(1)
     inputs = torch.randn(steps, rows, F, generator=generator, dtype=torch.float64)
     inputs[steps // 2, 0] = 0

@@ -131,12 +131,21 @@ def test_configurations_are_frozen(name: str) -> None:
     assert GRUConfig(hidden_size=9).hidden_size == 9
 
 
-@pytest.mark.parametrize("name", ["lstm", "gru"])
-def test_single_precision_kernels_agree_with_plain_torch(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("lstm", {"hidden_size": 19}),
+        ("gru", {"hidden_size": 19}),
+        ("rmc", {"slots": 3, "heads": 2, "head_size": 9}),
+    ],
+)
+def test_single_precision_kernels_agree_with_plain_torch(
+    name: str, options: dict[str, int]
+) -> None:
     """At sizes where vector loops have whole blocks and remainders."""
     torch.manual_seed(0)
-    fused = make_core(name, F, {"hidden_size": 19, "kernel": "fused"})
-    plain = make_core(name, F, {"hidden_size": 19, "kernel": "torch"})
+    fused = make_core(name, F, options | {"kernel": "fused"})
+    plain = make_core(name, F, options | {"kernel": "torch"})
     plain.load_state_dict(fused.state_dict())
     inputs, reset = torch.randn(9, 37, F), torch.rand(9, 37) < 0.1
     found = []
@@ -148,14 +157,21 @@ def test_single_precision_kernels_agree_with_plain_torch(name: str) -> None:
         torch.testing.assert_close(mine, other, rtol=2e-3, atol=2e-5 * float(other.abs().max()))
 
 
-@pytest.mark.parametrize("name", ["lstm", "gru"])
-def test_gradcheck_of_outputs_and_final_state(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("lstm", {"hidden_size": H}),
+        ("gru", {"hidden_size": H}),
+        ("rmc", {"slots": 3, "heads": 2, "head_size": 3}),
+    ],
+)
+def test_gradcheck_of_outputs_and_final_state(name: str, options: dict[str, int]) -> None:
     torch.manual_seed(0)
-    core = make_core(name, F, {"hidden_size": H, "kernel": "fused"}).double()
+    core = make_core(name, F, options | {"kernel": "fused"}).double()
     inputs = torch.randn(4, 2, F, dtype=torch.float64, requires_grad=True)
     state = tuple(
-        torch.randn(2, H, dtype=torch.float64, requires_grad=True)
-        for _ in core.initial_state(2, dtype=torch.float64)
+        torch.randn_like(part).requires_grad_()
+        for part in core.initial_state(2, dtype=torch.float64)
     )
     reset = torch.tensor([[False, True], [False, False], [True, False], [False, False]])
 

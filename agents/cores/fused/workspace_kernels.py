@@ -160,6 +160,15 @@ def renew_backward(
 
 
 @kernel
+def rectify(values: Any) -> None:
+    """values = relu(values), [D, M]."""
+    for j in range(len(values)):
+        for m in range(values.shape[1]):
+            v = values[j, m]
+            values[j, m] = v if v > 0 else v - v
+
+
+@kernel
 def rectify_backward(d_sum: Any, before: Any, out: Any) -> None:
     """out = d_sum where before > 0, else 0, [D, M]."""
     size, columns = d_sum.shape
