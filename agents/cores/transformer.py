@@ -10,13 +10,26 @@ relative positions of Transformer-XL are one learnt bias per head and distance, 
 needs no clock. Knows no task and no trainer.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from s2lab.agents.cores.contract import Core, State, check_inputs, require
+from s2lab.agents.cores.contract import (
+    Core,
+    Kernel,
+    State,
+    check_inputs,
+    check_kernel,
+    require,
+    use_fused,
+)
 from s2lab.agents.gating import GRUGate
+
+Look = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(query [D, T, B], key | value [2D, M + T, B], bias [heads, M + 1] by distance) -> [D, T, B]."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +48,12 @@ class TransformerConfig:
     """Width of the MLP's hidden layer, in units of `size`."""
     gate_bias: float = 2.0
     """b of the gates: above 0 a layer starts near the identity; 2 in the paper."""
+    kernel: Kernel = "auto"
+    """How to compute the attention: fused CPU kernels, plain torch, or whichever suits the
+    device."""
 
     def __post_init__(self) -> None:
+        check_kernel(self.kernel)
         for name in ("size", "layers", "heads", "memory", "expansion"):
             value = getattr(self, name)
             require(value >= 1, f"{name} is {value}; it must be at least 1")
@@ -63,34 +80,30 @@ class GatedLayer(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(size, wide), nn.ReLU(), nn.Linear(wide, size))
         self.gate_mlp = GRUGate(size, config.gate_bias)
 
-    def forward(
-        self, stream: Tensor, past: Tensor, distance: Tensor, allowed: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, seen: Tensor, past: int, look: Look) -> Tensor:
         """One pass over all T steps.
 
         Args:
-            stream: [B, T, D].
-            past: [B, M, D], what this layer remembers.
-            distance: [T, M + T] long, 0 (itself) to M, clamped outside.
-            allowed: bool [B, T, M + T], or [1, T, M + T] where it is the same for all.
+            seen: [M + T, B, D], what this layer remembers, then the stream.
+            past: M.
+            look: the attention.
 
         Returns:
-            (stream [B, T, D], attention weights [B, heads, T, M + T]).
+            The stream after this layer [T, B, D].
         """
-        everything = self.before_attention(torch.cat([past, stream], dim=1))  # [B, M + T, D]
-        query = self.query(everything[:, past.shape[1] :])  # [B, T, D]
-        key, value = self.key_value(everything).chunk(2, dim=-1)
-        q, k, v = (
-            x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2) for x in (query, key, value)
-        )
-        bias = self.distance_bias[:, distance]  # [heads, T, M + T]
-        bias = bias.where(allowed.unsqueeze(1), float("-inf"))  # [B or 1, heads, T, M + T]
-        scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2) + bias  # [B, heads, T, M + T]
-        weights = torch.softmax(scores, dim=-1)
-        attended = self.merge((weights @ v).transpose(1, 2).flatten(2))
+        places, rows, size = seen.shape
+        stream = seen[past:]
+        normed = self.before_attention(seen).flatten(0, 1).t()  # [D, (M + T) * B]
+        query = self.query.weight @ normed[:, past * rows :]
+        key_value = self.key_value.weight @ normed
+        attended = look(
+            query.view(size, -1, rows), key_value.view(-1, places, rows), self.distance_bias
+        )  # [D, T, B]
+        attended = self.merge(attended.flatten(1).t()).view_as(stream)
         stream = self.gate_attention(stream, torch.relu(attended))
-        stream = self.gate_mlp(stream, torch.relu(self.mlp(self.before_mlp(stream))))
-        return stream, weights
+        branch: Tensor = self.mlp(self.before_mlp(stream))
+        gated: Tensor = self.gate_mlp(stream, torch.relu(branch))
+        return gated
 
 
 class TransformerCore(Core):
@@ -133,25 +146,56 @@ class TransformerCore(Core):
         if maps is None and not torch.compiler.is_compiling():
             # Nobody remembers more: M falls, and a fresh state costs nothing.
             most = int(age.nan_to_num(most).clamp(0, most).max())
-        memory = memory[:, :, self.config.memory - most :]
-        kept = real_steps(age, most)  # [B, M] bool
-        memory = torch.where(kept[:, None, :, None], memory, 0)
-        distance, allowed = who_sees_whom(kept, reset, self.config.memory)
-        if not torch.compiler.is_compiling() and bool((allowed == allowed[:1]).all()):
-            allowed = allowed[:1]  # so that the layers' masks are made for one row
-        stream = self.embed(inputs).transpose(0, 1)  # [B, T, D]
+        memory = torch.where(real_steps(age, self.config.memory)[:, None, :, None], memory, 0)
+        memory = memory[:, :, self.config.memory - most :].permute(1, 2, 0, 3)  # [L, M, B, D]
+        start = first_seen(age, reset, most)
+        look: Look
+        if maps is None and use_fused(self.config.kernel, inputs):
+            from s2lab.agents.cores.fused.window_attention import WindowAttention
+
+            look = partial(WindowAttention.apply, start)
+        else:
+            look = partial(plain_look, *who_sees_whom(start, most, self.config.memory), maps)
+        stream = self.embed(inputs)  # [T, B, D]
         remembered = []
-        for n, layer in enumerate(self.layers):
-            remembered.append(torch.cat([memory[:, n], stream], dim=1))
-            stream, weights = layer(stream, memory[:, n], distance, allowed)
-            if maps is not None:
-                maps.append(weights)
+        for past, layer in zip(memory, self.layers, strict=True):
+            seen = torch.cat([past, stream])
+            stream = layer(seen, most, look)
+            remembered.append(seen[-self.config.memory :])
         age = new_age(age, reset, self.config.memory)
-        latest = torch.stack(remembered, dim=1)[:, :, -self.config.memory :]  # [B, L, M, D]
+        latest = torch.stack(remembered).permute(2, 0, 1, 3)  # [B, L, M, D]
         missing = self.config.memory - latest.shape[2]
         latest = nn.functional.pad(latest, (0, 0, missing, 0))
         latest = torch.where(real_steps(age, self.config.memory)[:, None, :, None], latest, 0)
-        return stream.transpose(0, 1), (latest, age)
+        return stream, (latest, age)
+
+
+def plain_look(
+    distance: Tensor,
+    allowed: Tensor,
+    maps: list[Tensor] | None,
+    query: Tensor,
+    key_value: Tensor,
+    bias: Tensor,
+) -> Tensor:
+    """`Look` in plain torch; appends the weights [B, heads, T, M + T] where asked.
+
+    Args:
+        distance: [T, M + T] long, 0 (itself) to M, clamped outside.
+        allowed: bool [B, 1, T, M + T].
+        maps: or None.
+        query, key_value, bias: as for `Look`.
+    """
+    q, k, v = (
+        part.view(len(bias), -1, *part.shape[1:]).permute(3, 0, 2, 1)  # [B, heads, .., width]
+        for part in (query, *key_value.chunk(2))
+    )
+    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2) + bias[:, distance]
+    weights = torch.softmax(scores.masked_fill(~allowed, float("-inf")), dim=-1)
+    if maps is not None:
+        maps.append(weights)
+    mixed: Tensor = (weights @ v).permute(1, 3, 2, 0).flatten(0, 1)
+    return mixed
 
 
 def real_steps(age: Tensor, memory: int) -> Tensor:
@@ -160,23 +204,31 @@ def real_steps(age: Tensor, memory: int) -> Tensor:
     return back <= age
 
 
+def last_reset(reset: Tensor) -> Tensor:
+    """int64 [T, B]: the latest step up to each at which a row was reset; -1 where there is none."""
+    index = torch.arange(len(reset), device=reset.device).unsqueeze(1)  # [T, 1]
+    return torch.where(reset, index, -1).cummax(dim=0).values
+
+
 def new_age(age: Tensor, reset: Tensor, memory: int) -> Tensor:
     """Age after the call [B, 1]: steps since the last reset, at most `memory`."""
-    steps = reset.shape[0]
-    index = torch.arange(steps, device=reset.device).unsqueeze(1)  # [T, 1]
-    last = torch.where(reset, index, -1).amax(dim=0).unsqueeze(1)  # [B, 1], -1: no reset
+    steps, last = len(reset), last_reset(reset)[-1].unsqueeze(1)  # [B, 1]
     carried = torch.where(last >= 0, steps - last.to(age.dtype), age + steps)
     return carried.clamp(max=memory)
 
 
-def who_sees_whom(kept: Tensor, reset: Tensor, memory: int) -> tuple[Tensor, Tensor]:
-    """Distances [T, M + T]; bool [B, T, M + T]: same episode, not later, at most `memory` back."""
-    steps = reset.shape[0]
-    episode = reset.to(torch.int64).cumsum(dim=0).t()  # [B, T]
-    query = torch.arange(steps, device=reset.device).unsqueeze(1)  # [T, 1]
-    position = torch.arange(-kept.shape[1], steps, device=reset.device)  # [M + T]
-    distance = query - position  # [T, M + T]
+def first_seen(age: Tensor, reset: Tensor, past: int) -> Tensor:
+    """int64 [T, B]: the first place, of M remembered steps and then T, of each step's episode."""
+    last = last_reset(reset)
+    oldest = past - age.nan_to_num(0).clamp(0, past).long().t()  # [1, B]
+    return torch.where(last >= 0, past + last, oldest)
+
+
+def who_sees_whom(start: Tensor, past: int, memory: int) -> tuple[Tensor, Tensor]:
+    """Distances [T, M + T]; bool [B, 1, T, M + T]: from start [T, B], not later, at most `memory`
+    back."""
+    steps = len(start)
+    place = torch.arange(past + steps, device=start.device)
+    distance = (past + torch.arange(steps, device=start.device)).unsqueeze(1) - place
     near = (distance >= 0) & (distance <= memory)
-    same = episode.unsqueeze(2) == episode.unsqueeze(1)  # [B, T, T]
-    past = (episode.unsqueeze(2) == 0) & kept.unsqueeze(1)  # [B, T, M]
-    return distance.clamp(0, memory), torch.cat([past, same], dim=2) & near
+    return distance.clamp(0, memory), (place >= start.t()[:, None, :, None]) & near

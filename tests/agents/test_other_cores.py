@@ -172,18 +172,8 @@ def slow_accumulator(core: Any, x: list[Tensor], state: State, reset: list[bool]
 
 Slow = Callable[[Any, list[Tensor], State, list[bool]], Tensor]
 CASES: dict[str, tuple[str, dict[str, Any], Slow]] = {
-    "rmc": ("rmc", {"slots": 3, "heads": 2, "head_size": 3, "kernel": "torch"}, slow_rmc),
-    "rmc, fused": ("rmc", {"slots": 3, "heads": 2, "head_size": 3, "kernel": "fused"}, slow_rmc),
-    "rmc, one slot": (
-        "rmc",
-        {"slots": 1, "heads": 1, "head_size": 4, "kernel": "torch"},
-        slow_rmc,
-    ),
-    "rmc, one slot, fused": (
-        "rmc",
-        {"slots": 1, "heads": 1, "head_size": 4, "kernel": "fused"},
-        slow_rmc,
-    ),
+    "rmc": ("rmc", {"slots": 3, "heads": 2, "head_size": 3}, slow_rmc),
+    "rmc, one slot": ("rmc", {"slots": 1, "heads": 1, "head_size": 4}, slow_rmc),
     "transformer": (
         "transformer",
         {"size": 6, "heads": 2, "memory": 3, "layers": 2},
@@ -202,12 +192,18 @@ CASES: dict[str, tuple[str, dict[str, Any], Slow]] = {
     ),
     "accumulator": ("accumulator", {"hidden_size": 4}, slow_accumulator),
 }
+FUSED = ("rmc", "transformer")  # those with kernels; each must be taken where it is demanded
+ALL = [
+    (case, kernel)
+    for case, (name, _, _) in CASES.items()
+    for kernel in (("torch", "fused") if name in FUSED else (None,))
+]
 
 
-def build(case: str) -> tuple[Core, Slow]:
+def build(case: str, kernel: str | None = None) -> tuple[Core, Slow]:
     name, options, slow = CASES[case]
     torch.manual_seed(0)
-    core = make_core(name, F, options).double().eval()
+    core = make_core(name, F, options | ({"kernel": kernel} if kernel else {})).double().eval()
     with torch.no_grad():
         for parameter in core.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.3)
@@ -215,13 +211,14 @@ def build(case: str) -> tuple[Core, Slow]:
 
 
 @pytest.mark.parametrize(("steps", "rows"), [(8, 3), (1, 1)], ids=["T=8 B=3", "T=1 B=1"])
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(("case", "kernel"), ALL)
 def test_core_equals_the_papers_equations_with_all_gradients(
-    case: str, steps: int, rows: int, monkeypatch: pytest.MonkeyPatch
+    case: str, kernel: str | None, steps: int, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    core, slow = build(case)
-    if case.endswith("fused"):
-        monkeypatch.setattr(core, "run", None)  # the plain loop
+    core, slow = build(case, kernel)
+    if kernel == "fused":  # not by the plain form
+        monkeypatch.setattr("s2lab.agents.cores.rmc.RMCCore.run", None)
+        monkeypatch.setattr("s2lab.agents.cores.transformer.plain_look", None)
     generator = torch.Generator().manual_seed(1)
     inputs = torch.randn(steps, rows, F, generator=generator, dtype=torch.float64)
     inputs[steps // 2, 0] = 0

@@ -137,6 +137,7 @@ def test_configurations_are_frozen(name: str) -> None:
         ("lstm", {"hidden_size": 19}),
         ("gru", {"hidden_size": 19}),
         ("rmc", {"slots": 3, "heads": 2, "head_size": 9}),
+        ("transformer", {"size": 18, "heads": 2, "memory": 5}),
     ],
 )
 def test_single_precision_kernels_agree_with_plain_torch(
