@@ -114,6 +114,10 @@ class Session:
         """Processor seconds of training, over all stretches."""
         return self.cpu_before_s + time.process_time() - self._cpu_started
 
+    def clocks(self) -> dict[str, float]:
+        """Seconds by the wall and by the processor, under the names of metrics."""
+        return {"time/time_elapsed": self.elapsed_s, "time/cpu_s": self.cpu_s}
+
     @property
     def success_counts(self) -> bool:
         """Whether enough episodes ended for a rate: the first to end are short and lucky."""
@@ -156,7 +160,7 @@ class Session:
             line["charts/successes"] = self.success_count
         stretch = time.monotonic() - self._started
         line["time/fps"] = (self.step - self.start_step) / max(stretch, 1e-9)
-        line["time/time_elapsed"] = self.elapsed_s
+        line |= self.clocks()
         line["time/memory_mib"] = memory_mib()
         self.tracker.log(self.step, line)
 

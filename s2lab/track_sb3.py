@@ -1,6 +1,6 @@
 """Stable-Baselines3's logger as a source for the tracker, through SB3's own KVWriter interface."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from s2lab.machine import memory_mib
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 def sb3_logger(
     tracker: Tracker,
     success_counts: Callable[[], bool] = lambda: True,
-    elapsed_s: Callable[[], float] | None = None,
+    clocks: Callable[[], Mapping[str, float]] = dict,
 ) -> "Logger":
     """A logger for `model.set_logger`: whatever SB3 dumps becomes a line of the run.
 
     Args:
         tracker: Who writes the line.
         success_counts: Whether enough episodes ended for `rollout/success_rate` to be written.
-        elapsed_s: The run's own clock [s]; SB3's counts whole seconds, so a resumed run's would
-            stand before the last line of the stretch that was interrupted.
+        clocks: The run's own, over SB3's where that has them: it counts whole seconds, so a
+            resumed run's would stand before the last line of the stretch that was interrupted.
     """
     from numbers import Real
 
@@ -41,9 +41,7 @@ def sb3_logger(
                 and "json" not in (key_excluded.get(name) or ())
                 and (name != "rollout/success_rate" or success_counts())
             }
-            if elapsed_s is not None and "time/time_elapsed" in numbers:
-                numbers["time/time_elapsed"] = elapsed_s()
-            tracker.log(step, {**numbers, "time/memory_mib": memory_mib()})
+            tracker.log(step, {**numbers, **clocks(), "time/memory_mib": memory_mib()})
 
         def close(self) -> None:
             """The tracker outlives SB3's logger; whoever opened it closes it."""

@@ -154,23 +154,32 @@ def encoders(runs: int) -> Iterator[Row]:
 def matmul_share(core: str, runs: int) -> Row:
     """Floating-point operations of an update's matrix products a second, beside a large product's.
 
-    The operations are counted from the shapes of the plain torch form, which does the same products
-    as a fused one.
+    A share above 1 means that torch's product of two large matrices is not this core's limit: it
+    is as fast as torch's library is here, and our kernels have products of their own.
     """
-    from torch.utils.flop_counter import FlopCounterMode
-
-    plain = {} if core == "lstm" else {"kernel": "torch"}
-    counted = learner(core, replace(LARGE, epochs=1), **plain)
-    counted.collect()
-    with FlopCounterMode(display=False) as counter:
-        counted.update()
-    ppo = learner(core, replace(LARGE, epochs=1))
+    once = replace(LARGE, epochs=1)
+    ppo = learner(core, once)
     ppo.collect()
     a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
     update, product = in_turns([ppo.update, lambda: torch.mm(a, b)], runs, at_least_s=0.1)
-    mine = counter.get_total_flops() / update / 1e9
+    mine = operations(core, once) / update / 1e9
     most = 2 * 1024**3 / product / 1e9
     return Row(f"{core}: products in an update", mine, "GFLOP/s", "1024^3", most, mine / most, runs)
+
+
+def operations(core: str, config: PPOConfig) -> int:
+    """Of an update's matrix products, counted from shapes in the plain torch form of the core.
+
+    A fused form does the same products, unseen by torch's counter.
+    """
+    from torch.utils.flop_counter import FlopCounterMode
+
+    counted = learner(core, config, kernel="torch")
+    counted.collect()
+    with FlopCounterMode(display=False) as counter:
+        counted.update()
+    total: int = counter.get_total_flops()
+    return total
 
 
 def side_by_side(runs: int) -> Row:

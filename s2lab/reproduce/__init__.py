@@ -36,6 +36,7 @@ REPRODUCTIONS: dict[str, str] = {
 _PART = ("only", "parallel")
 TAKES: dict[str, tuple[str, ...]] = {
     "digits": ("data",),
+    "curves": _PART,
     "fourrooms": _PART,
     "babyai-rl": (*_PART, "levels"),
     "shifts": _PART,

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from s2lab.bench import BENCHES, babyai, envs
+from s2lab.agents.ppo_config import PPOConfig
+from s2lab.bench import BENCHES, babyai, envs, train
 from s2lab.bench.harness import Row
 from s2lab.cli import main
 from s2lab.envs.device import missing
@@ -74,3 +75,14 @@ def test_observations_made_again_are_counted_in_steps(monkeypatch: pytest.Monkey
     row = babyai.replayed("GoToLocal", "BabyAI-GoToLocal-v0", 1)
     assert row.value > 0
     assert (row.unit, row.ratio) == ("steps/s", None)
+
+
+def test_the_products_of_an_lstms_update_are_counted_by_hand() -> None:
+    """Hochreiter & Schmidhuber's four gates and the heads: forward, and twice that backward."""
+    config = PPOConfig(num_envs=4, rollout_steps=8, minibatches=2, epochs=3)
+    frames, inputs, hidden, head, actions = 3 * 32, 64, 128, 64, 7
+    gates = 2 * (inputs + hidden) * 4 * hidden
+    heads = 2 * (hidden * 2 * head + head * (actions + 1))
+    into_carried_state = 3 * 4 * 2 * hidden * 4 * hidden  # has no gradient
+    by_hand = 3 * frames * (gates + heads) - into_carried_state
+    assert train.operations("lstm", config) == pytest.approx(by_hand, rel=0.01)  # and the fields'

@@ -1,0 +1,57 @@
+"""The table of learning curves: what counts as reached, and what is said about it."""
+
+from pathlib import Path
+from typing import Any
+
+from s2lab.reproduce import curves, curves_picture
+from s2lab.reproduce.records import write_record
+from s2lab.reproduce.search import tuned, varying
+
+
+def line(step: int, rate: float | None) -> dict[str, float]:
+    """A line of metrics, its seconds a hundredth (processor) and a fiftieth (wall) of its step."""
+    clocks = {"time/time_elapsed": step / 50, "time/cpu_s": step / 100}
+    return {"step": step, **clocks, **({} if rate is None else {"rollout/success_rate": rate})}
+
+
+def run(label: str, seed: int, needed: list[float] | None) -> dict[str, Any]:
+    """A row of the record."""
+    played = {mode: {"success": 0.5, "steps_per_success": 9.0} for mode in ("sampled", "greedy")}
+    return {
+        "label": label, "seed": seed, "steps": 300, "parameters": 1, "training_s": 60.0,
+        "cpu_s": 30.0, "training_success": 0.5, "curve": [[100, 2.0, 0.25, 9], [300, 6.0, 0.75, 9]],
+        "looked": {"needed": needed}, "played": {"world": played},
+    }  # fmt: skip
+
+
+def test_the_first_line_that_is_good_enough_counts() -> None:
+    lines = [line(100, None), line(200, 0.89), line(300, 0.9), line(400, 0.5), line(500, 1.0)]
+    assert curves.first_reached(lines) == [300, 6.0, 3.0]
+    assert curves.first_reached(lines[:2]) is None
+
+
+def test_seconds_and_frames_are_compared_where_every_seed_came_to_it(tmp_path: Path) -> None:
+    world, other = curves.TIMED, f"sb3 ppo, {curves.TIMED}"
+    rows = [run(f"none, {world}", seed, [1000, 9.0, 2.0]) for seed in (0, 1)]
+    rows += [run(other, 0, [1500, 99.0, 20.0]), run(other, 1, [2500, 99.0, 30.0])]
+    record = {"rows": rows, "config": {"layouts": 7, "reached": 0.9}}
+    text = curves.table(record)
+    assert f"{other}: 12.5 times our CPU seconds, 2.00 times our frames." in text
+    assert "| 2 of 2 | 2.0 [1.5, 2.5] | 25.0 [20.0, 30.0] |" in text
+    rows[-1]["looked"] = {"needed": None}
+    text = curves.table(record)
+    assert "| 1 of 2 | 1.5 [1.5, 1.5] | 20.0 [20.0, 20.0] |" in text
+    assert "times our" not in text
+    path = write_record("curves", record["config"], [0, 1], rows, tmp_path)
+    curves_picture.draw(path)
+    assert world in path.with_suffix(".svg").read_text()
+
+
+def test_both_have_the_same_world_and_frames() -> None:
+    rows = curves.contest_of(quick=False).contestants
+    for label, config in rows.items():
+        mates = [mate for name, mate in rows.items() if name.split(", ")[1] == label.split(", ")[1]]
+        groups = [{"env": mate.env, "steps": mate.steps} for mate in mates]
+        assert varying(groups) == []
+        assert len(mates) >= 2
+        assert tuned(config.to_dict())["num_envs"] >= 16
