@@ -210,10 +210,24 @@ def _found(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return [*cells, shown([row.get("followed") for row in rows], 1)]
 
 
+def by_factor(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Markdown: linear R² of each factor from the features, where actions have no factor each."""
+    gridworlds = [row for row in rows if "found" not in row]
+    if not gridworlds:
+        return ""
+    factors = gridworlds[0]["factors"]
+    lines = []
+    for label in dict.fromkeys(row["label"] for row in gridworlds):
+        scores = [row["linear_r2"] for row in gridworlds if row["label"] == label]
+        lines.append([label, *(shown(list(column), 2) for column in zip(*scores, strict=True))])
+    return "\n\nLinear R² of each factor:\n\n" + markdown(["", *factors], lines)
+
+
 def table(record: Mapping[str, Any]) -> str:
     """The record as Markdown."""
+    rows = record["rows"]
     return (
-        f"{render(record['rows'], len(record['seeds']))}\n\nAn action is found when one feature "
+        f"{render(rows, len(record['seeds']))}{by_factor(rows)}\n\nAn action is found when one feature "
         f"has a policy that takes it with probability {record['config']['clear']} or more and "
         "follows its factor with that correlation; followed, when the policies are not asked. "
         "Told apart: exp of the mutual information of attribute and action. Means with 95 % "
