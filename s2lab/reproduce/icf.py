@@ -227,8 +227,9 @@ def table(record: Mapping[str, Any]) -> str:
     """The record as Markdown."""
     rows = record["rows"]
     return (
-        f"{render(rows, len(record['seeds']))}{by_factor(rows)}\n\nAn action is found when one feature "
-        f"has a policy that takes it with probability {record['config']['clear']} or more and "
+        f"{render(rows, len(record['seeds']))}{by_factor(rows)}\n\n"
+        "An action is found when one feature has a policy that "
+        f"takes it with probability {record['config']['clear']} or more and "
         "follows its factor with that correlation; followed, when the policies are not asked. "
         "Told apart: exp of the mutual information of attribute and action. Means with 95 % "
         "intervals over seeds."

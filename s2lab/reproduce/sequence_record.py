@@ -147,7 +147,7 @@ def draw(record: Mapping[str, Any], path: Path) -> None:
     import matplotlib.pyplot as plt
 
     columns = record["shift"] or list(record["rows"][0]["columns"])
-    figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
+    figure, axes = plt.subplots(figsize=(9, 4.5), layout="constrained")
     for row in record["rows"]:
         values = [row["columns"][column] for column in columns]
         axes.plot(columns, [median(v) for v in values], marker="o", label=row["label"])
@@ -160,7 +160,7 @@ def draw(record: Mapping[str, Any], path: Path) -> None:
         axes.set_yscale("log")
     what = "accuracy" if columns[0].startswith("accuracy") else "error"
     axes.set_title(f"{record['table']} ({record['form']} form): {what} against shift")
-    axes.legend(fontsize="x-small")
+    figure.legend(loc="outside right upper", fontsize="x-small")
     axes.tick_params(axis="x", labelrotation=30)
     figure.savefig(path)
     plt.close(figure)
