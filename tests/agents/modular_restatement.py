@@ -3,7 +3,7 @@ run them on. They read like the papers: loops over time, rows, modules, heads, s
 explicit softmax and ranking, float64. Autograd differentiates them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -231,19 +231,26 @@ def slow(
 
 SMALL = {"module_count": 4, "module_size": 3, "active_count": 2, "key_size": 3}
 TALK = {"heads": 2, "head_size": 4}
+ALONE = {"module_count": 1, "active_count": 1}
+ONE_SCHEMA = {"schema_count": 1, "active_count": 4}
 SLOTS = {"slots": 3, "writers": 2}
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "rims": ("rims", SMALL | TALK),
     "rims, all active": ("rims", SMALL | TALK | {"active_count": 4}),
     "rims, one active": ("rims", SMALL | TALK | {"active_count": 1}),
-    "rims, one module": ("rims", SMALL | TALK | {"module_count": 1, "active_count": 1}),
+    "rims, one module": ("rims", SMALL | TALK | ALONE),
     "rims, silent": ("rims", SMALL | {"communicate": False}),
     "workspace, hard": ("workspace", SMALL | TALK | SLOTS),
     "workspace, soft": ("workspace", SMALL | TALK | SLOTS | {"competition": "soft"}),
     "workspace, one writer, one slot": ("workspace", SMALL | TALK | {"slots": 1, "writers": 1}),
     "workspace, all active": ("workspace", SMALL | TALK | SLOTS | {"active_count": 4}),
+    "workspace, one active": ("workspace", SMALL | TALK | SLOTS | {"active_count": 1}),
+    "workspace, one module": ("workspace", SMALL | TALK | ALONE | {"slots": 3, "writers": 1}),
     "scoff": ("scoff", SMALL | TALK | {"schema_count": 3}),
     "scoff, all active": ("scoff", SMALL | TALK | {"schema_count": 2, "active_count": 4}),
+    "scoff, one active": ("scoff", SMALL | TALK | {"schema_count": 3, "active_count": 1}),
+    "scoff, one module": ("scoff", SMALL | TALK | ALONE | {"schema_count": 3}),
+    "scoff, one schema, all active": ("scoff", SMALL | TALK | ONE_SCHEMA),
     "scoff, one schema": ("scoff", SMALL | TALK | {"schema_count": 1}),
     "scoff, silent": ("scoff", SMALL | {"schema_count": 3, "communication": "none"}),
     "scoff, workspace": ("scoff", SMALL | TALK | SLOTS | {"communication": "workspace"}),
@@ -271,30 +278,3 @@ def problem(core: Core, steps: int, rows: int, seed: int = 1) -> tuple[Tensor, S
     )
     reset = torch.rand(steps, rows, generator=generator) < 0.3
     return inputs, state, reset
-
-
-def gradients(
-    run: Callable[[Tensor, State], Tensor], core: Core, inputs: Tensor, state: State
-) -> Iterator[tuple[str, Tensor]]:
-    """Outputs, then the gradient of a fixed mixture of them by everything that has one."""
-    leaves = [inputs.clone().requires_grad_(), *(part.clone().requires_grad_() for part in state)]
-    outputs = run(leaves[0], tuple(leaves[1:]))
-    yield "outputs", outputs.detach()
-    mixture = torch.randn(
-        outputs.shape, generator=torch.Generator().manual_seed(3), dtype=outputs.dtype
-    )
-    names = ["inputs", *(f"state {n}" for n in range(len(state)))]
-    names += [name for name, _ in core.named_parameters()]
-    wanted = [*leaves, *core.parameters()]
-    found = torch.autograd.grad((outputs * mixture).sum(), wanted, allow_unused=True)
-    for name, leaf, gradient in zip(names, wanted, found, strict=True):
-        yield name, torch.zeros_like(leaf) if gradient is None else gradient
-
-
-def assert_equal_everywhere(
-    ours: Iterator[tuple[str, Tensor]], theirs: Iterator[tuple[str, Tensor]]
-) -> None:
-    for (name, mine), (_, other) in zip(ours, theirs, strict=True):
-        floor = 1e-3 * other.abs().max() + 1e-7  # where a gradient is zero, rounding is not
-        worst = ((mine - other).abs() / (other.abs() + floor)).max()
-        assert worst < 1e-6, f"{name}: off by {worst:.1e} relative"

@@ -52,14 +52,23 @@ def test_buffers_lent_to_one_graph_are_not_lent_to_another(case: str) -> None:
             assert (mine is None and other is None) or torch.equal(mine, other)
 
 
-@pytest.mark.parametrize("case", ["rims, all active", "rims, silent", "workspace, all active"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        "rims, all active",
+        "rims, silent",
+        "workspace, all active",
+        "scoff, one schema, all active",  # of several, the straight-through choice is no gradient
+    ],
+)
 def test_gradcheck_where_the_equations_block_no_gradient(case: str) -> None:
     core = build(case, "fused")
     inputs, state, reset = problem(core, 3, 2)
     leaves = tuple(part.requires_grad_() for part in (inputs, *state))
     parameters = tuple(core.parameters())
 
-    def run(*tensors: Tensor) -> Tensor:
-        return core(tensors[0], tuple(tensors[1 : 1 + len(state)]), reset)[0]
+    def run(*tensors: Tensor) -> tuple[Tensor, ...]:
+        outputs, after = core(tensors[0], tuple(tensors[1 : 1 + len(state)]), reset)
+        return outputs, *after
 
     assert torch.autograd.gradcheck(run, (*leaves, *parameters), fast_mode=True)

@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from modular_restatement import CASES, F, assert_equal_everywhere, build, gradients, problem, slow
+from equality import assert_equal_everywhere, gradients
+from modular_restatement import CASES, F, build, problem, slow
 from torch import Tensor
 
 

@@ -5,171 +5,14 @@ from typing import Any
 
 import pytest
 import torch
+from equality import assert_equal_everywhere, gradients
+from other_restatement import slow_accumulator, slow_production, slow_rmc, slow_transformer
 from torch import Tensor
 
 from s2lab.agents.cores import make_core
 from s2lab.agents.cores.contract import Core, State
 
 F = 5
-Parameters = dict[str, Tensor]
-
-
-def sigmoid(x: Tensor) -> Tensor:
-    return 1 / (1 + torch.exp(-x))
-
-
-def linear(p: Parameters, name: str, x: Tensor) -> Tensor:
-    y = p[name + ".weight"] @ x
-    return y + p[name + ".bias"] if name + ".bias" in p else y
-
-
-def layer_norm(p: Parameters, name: str, x: Tensor) -> Tensor:
-    mean = x.sum() / len(x)
-    variance = ((x - mean) ** 2).sum() / len(x)
-    return (x - mean) / (variance + 1e-5) ** 0.5 * p[name + ".weight"] + p[name + ".bias"]
-
-
-def attended(
-    query: Tensor, keys: list[Tensor], values: list[Tensor], biases: list[Tensor], heads: int
-) -> Tensor:
-    """One query over all keys, head by head; biases [heads] per key are added to the scores."""
-    width = len(query) // heads
-    pieces = []
-    for e in range(heads):
-        part = slice(e * width, (e + 1) * width)
-        powers = [
-            torch.exp(query[part] @ key[part] / width**0.5 + bias[e])
-            for key, bias in zip(keys, biases, strict=True)
-        ]
-        total = sum(powers[1:], powers[0])
-        pieces.append(sum(w / total * v[part] for w, v in zip(powers, values, strict=True)))
-    return torch.cat(pieces)
-
-
-def slow_rmc(core: Any, x: list[Tensor], state: State, reset: list[bool]) -> Tensor:
-    p = dict(core.named_parameters())
-    heads, size = core.config.heads, core.config.slot_size
-    memory = list(state[0])
-    outputs = []
-    for x_t, clear in zip(x, reset, strict=True):
-        if clear:
-            memory = list(torch.eye(core.config.slots, size, dtype=x_t.dtype))
-        row = linear(p, "embed", x_t)
-        both = [linear(p, "key_value", m) for m in [*memory, row]]
-        new = []
-        for m in memory:
-            update = attended(
-                linear(p, "query", m),
-                [kv[:size] for kv in both],
-                [kv[size:] for kv in both],
-                [torch.zeros(heads)] * len(both),
-                heads,
-            )
-            proposal = layer_norm(p, "after_attention", m + update)
-            hidden = torch.clamp(linear(p, "think.0", proposal), min=0)
-            proposal = layer_norm(p, "after_think", proposal + linear(p, "think.2", hidden))
-            gates = linear(p, "gate.from_memory", torch.tanh(m)) + linear(
-                p, "gate.from_inputs", row
-            )
-            new.append(sigmoid(gates[:size]) * torch.tanh(proposal) + sigmoid(gates[size:]) * m)
-        memory = new
-        outputs.append(torch.cat(memory))
-    return torch.stack(outputs)
-
-
-def gru_gate(p: Parameters, name: str, x: Tensor, y: Tensor) -> Tensor:
-    size = len(x)
-    of_y, of_x = linear(p, name + ".from_branch", y), linear(p, name + ".from_stream", x)
-    r = sigmoid(of_y[:size] + of_x[:size])
-    z = sigmoid(of_y[size : 2 * size] + of_x[size:] - p[name + ".bias"])
-    c = torch.tanh(of_y[2 * size :] + linear(p, name + ".from_reset", r * x))
-    return (1 - z) * x + z * c
-
-
-def slow_transformer(core: Any, x: list[Tensor], state: State, reset: list[bool]) -> Tensor:
-    p = dict(core.named_parameters())
-    config = core.config
-    age = int(state[1].item())
-    remembered = [
-        list(state[0][n, config.memory - age :]) for n in range(config.layers)
-    ]  # per layer, oldest first
-    outputs = []
-    for x_t, clear in zip(x, reset, strict=True):
-        if clear:
-            remembered = [[] for _ in range(config.layers)]
-        stream = linear(p, "embed", x_t)
-        for n in range(config.layers):
-            name = f"layers.{n}."
-            remembered[n] = [*remembered[n], stream][-config.memory - 1 :]
-            normed = [layer_norm(p, name + "before_attention", m) for m in remembered[n]]
-            both = [linear(p, name + "key_value", m) for m in normed]
-            count = len(normed)
-            update = attended(
-                linear(p, name + "query", normed[-1]),
-                [kv[: config.size] for kv in both],
-                [kv[config.size :] for kv in both],
-                [p[name + "distance_bias"][:, count - 1 - i] for i in range(count)],
-                config.heads,
-            )
-            update = torch.clamp(linear(p, name + "merge", update), min=0)
-            stream = gru_gate(p, name + "gate_attention", stream, update)
-            hidden = linear(p, name + "mlp.0", layer_norm(p, name + "before_mlp", stream))
-            update = linear(p, name + "mlp.2", torch.clamp(hidden, min=0))
-            stream = gru_gate(p, name + "gate_mlp", stream, torch.clamp(update, min=0))
-        outputs.append(stream)
-    return torch.stack(outputs)
-
-
-def hard(logits: list[Tensor], tau: float) -> list[Tensor]:
-    top = max(logit.item() for logit in logits)
-    powers = [torch.exp((logit - top) / tau) for logit in logits]
-    total = sum(powers[1:], powers[0])
-    winner = max(range(len(logits)), key=lambda n: (logits[n].item(), -n))
-    return [
-        float(n == winner) + power / total - (power / total).detach()
-        for n, power in enumerate(powers)
-    ]
-
-
-def slow_production(core: Any, x: list[Tensor], state: State, reset: list[bool]) -> Tensor:
-    p = dict(core.named_parameters())
-    slots = list(state[0])
-    outputs = []
-    for x_t, clear in zip(x, reset, strict=True):
-        if clear:
-            slots = [torch.zeros_like(slot) for slot in slots]
-        context = linear(p, "embed", x_t)
-        query = linear(p, "rule_query", context)
-        rule = hard([query @ key for key in p["rule_key"]], core.config.temperature)
-        query = linear(p, "slot_query", context)
-        scores = [query @ linear(p, "slot_key", slot) for slot in slots]
-        primary = hard(scores, core.config.temperature)
-        value = sum(w * slot for w, slot in zip(primary, slots, strict=True))
-        change = sum(
-            weight
-            * (
-                torch.clamp(torch.cat([value, context]) @ p["first"][r] + p["first_bias"][r], min=0)
-                @ p["second"][r]
-                + p["second_bias"][r]
-            )
-            for r, weight in enumerate(rule)
-        )
-        slots = [slot + w * change for w, slot in zip(primary, slots, strict=True)]
-        outputs.append(torch.cat(slots))
-    return torch.stack(outputs)
-
-
-def slow_accumulator(core: Any, x: list[Tensor], state: State, reset: list[bool]) -> Tensor:
-    p = dict(core.named_parameters())
-    total, outputs = state[0], []
-    for x_t, clear in zip(x, reset, strict=True):
-        both = linear(p, "gate_value", torch.clamp(linear(p, "features", x_t), min=0))
-        half = len(both) // 2
-        total = (torch.zeros_like(total) if clear else total) + sigmoid(both[:half]) * both[half:]
-        outputs.append(total)
-    return torch.stack(outputs)
-
-
 Slow = Callable[[Any, list[Tensor], State, list[bool]], Tensor]
 CASES: dict[str, tuple[str, dict[str, Any], Slow]] = {
     "rmc": ("rmc", {"slots": 3, "heads": 2, "head_size": 3}, slow_rmc),
@@ -225,33 +68,18 @@ def test_core_equals_the_papers_equations_with_all_gradients(
     reset = torch.rand(steps, rows, generator=generator) < 0.2
     _, state = core(inputs, core.initial_state(rows, dtype=torch.float64), reset)
     state = tuple(part.detach() for part in state)
-    results = []
-    for fast in (True, False):
-        x = inputs.clone().requires_grad_()
-        s = tuple(part.clone().requires_grad_(part.dim() > 2) for part in state)
-        if fast:
-            outputs, _ = core(x, s, reset)
-        else:
-            columns = [
-                slow(core, list(x[:, b]), tuple(part[b] for part in s), reset[:, b].tolist())
-                for b in range(rows)
-            ]
-            outputs = torch.stack(columns, dim=1)
-        mixture = torch.randn(
-            outputs.shape, generator=torch.Generator().manual_seed(3), dtype=outputs.dtype
-        )
-        leaves = [x, *(part for part in s if part.requires_grad), *core.parameters()]
-        found = torch.autograd.grad((outputs * mixture).sum(), leaves, allow_unused=True)
-        results.append(
-            [outputs.detach()]
-            + [
-                torch.zeros_like(leaf) if gradient is None else gradient
-                for leaf, gradient in zip(leaves, found, strict=True)
-            ]
-        )
-    for mine, other in zip(*results, strict=True):
-        floor = 1e-3 * other.abs().max() + 1e-7  # where a gradient is zero, rounding is not
-        assert ((mine - other).abs() / (other.abs() + floor)).max() < 1e-6
+
+    def restated(x: Tensor, s: State) -> Tensor:
+        columns = [
+            slow(core, list(x[:, b]), tuple(part[b] for part in s), reset[:, b].tolist())
+            for b in range(rows)
+        ]
+        return torch.stack(columns, dim=1)
+
+    assert_equal_everywhere(
+        gradients(lambda x, s: core(x, s, reset)[0], core, inputs, state),
+        gradients(restated, core, inputs, state),
+    )
 
 
 def test_the_transformer_sees_no_further_back_than_its_memory() -> None:
@@ -275,3 +103,65 @@ def test_only_the_primary_slot_changes() -> None:
     changed = (after != state[0]).any(-1)  # [B, S]
     assert torch.equal(changed, torch.nn.functional.one_hot(primary, 3).bool())
     assert len(primary.unique()) > 1
+
+
+@pytest.mark.parametrize(
+    ("case", "kernel"),
+    [
+        ("transformer", "fused"),
+        ("transformer", "torch"),
+        ("production, one rule", None),  # of several, the straight-through choice is no gradient
+        ("accumulator", None),
+    ],
+)
+def test_gradcheck(case: str, kernel: str | None) -> None:
+    core, _ = build(case, kernel)
+    inputs = torch.randn(5, 2, F, dtype=torch.float64, requires_grad=True)
+    reset = torch.zeros(5, 2, dtype=torch.bool)
+    reset[2, 1] = True
+    state = core.initial_state(2, dtype=torch.float64)
+    parameters = tuple(core.parameters())
+
+    def run(*tensors: Tensor) -> tuple[Tensor, ...]:
+        outputs, after = core(tensors[0], state, reset)
+        return outputs, after[0]
+
+    assert torch.autograd.gradcheck(run, (inputs, *parameters), fast_mode=True)
+
+
+def test_equal_slots_and_equal_rules_give_way_to_the_first() -> None:
+    core, _ = build("production")
+    with torch.no_grad():
+        core.rule_key.copy_(core.rule_key[:1].expand_as(core.rule_key).clone())
+    inputs, reset = torch.randn(1, 6, F, dtype=torch.float64), torch.zeros(1, 6, dtype=torch.bool)
+    seen = core.trace(inputs, core.initial_state(6, dtype=torch.float64), reset)
+    assert not seen["primary"].any()
+    assert not seen["rule"].any()
+
+
+def test_a_production_system_draws_no_noise_in_evaluation() -> None:
+    core, _ = build("production")
+    inputs, reset = torch.randn(4, 20, F, dtype=torch.float64), torch.zeros(4, 20, dtype=torch.bool)
+    state = core.initial_state(20, dtype=torch.float64)
+    found = []
+    for training in (False, False, True):
+        core.generator = torch.Generator().manual_seed(len(found))
+        found.append(core.train(training)(inputs, state, reset)[0])
+    assert torch.equal(found[0], found[1])
+    assert not torch.equal(found[0], found[2])
+
+
+@pytest.mark.parametrize("case", ["rmc", "transformer"])
+def test_trace_tells_where_attention_went(case: str) -> None:
+    core, _ = build(case, "fused")
+    inputs, reset = torch.randn(6, 3, F, dtype=torch.float64), torch.zeros(6, 3, dtype=torch.bool)
+    reset[3, 0] = True
+    state = core.initial_state(3, dtype=torch.float64)
+    seen = core.trace(inputs, state, reset)
+    torch.testing.assert_close(seen["outputs"], core(inputs, state, reset)[0])
+    weights = seen["attention"]
+    assert weights.shape[:2] == (6, 3)
+    torch.testing.assert_close(weights.sum(-1), torch.ones_like(weights[..., 0]))
+    if case == "transformer":  # memory 3, so place 3 + t is step t
+        assert (weights[4, 0, ..., : 3 + 3] == 0).all(), "before the reset"
+        assert (weights[4, 1, ..., 3 + 1 : 3 + 5] > 0).all()

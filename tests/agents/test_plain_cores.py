@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from s2lab.agents.cores import CORES, core_config, make_core
+from s2lab.agents.cores.fused.small_lstm import MOST_ROWS
 from s2lab.agents.cores.gru import GRUConfig, GRUCore
 from s2lab.agents.cores.lstm import LSTMConfig, LSTMCore
 
@@ -51,23 +52,26 @@ def torch_run(peer: nn.RNNBase, inputs: Tensor, state: tuple[Tensor, ...], reset
 
 
 @pytest.mark.parametrize(
-    ("name", "options"),
-    [(name, {"kernel": kernel}) for name in ("lstm", "gru") for kernel in ("torch", "fused")],
+    ("steps", "rows"), [(T, B), (T, 6), (1, 1)], ids=["few rows", "many rows", "T=1 B=1"]
 )
+@pytest.mark.parametrize("kernel", ["torch", "fused"])
+@pytest.mark.parametrize("name", ["lstm", "gru"])
 def test_core_equals_torchs_own_with_resets_in_the_middle(
-    name: str, options: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    name: str, kernel: str, steps: int, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert MOST_ROWS < 6, "many rows are those of the LSTM's other kernel"
     torch.manual_seed(0)
-    core = make_core(name, F, options | {"hidden_size": H}).double()
+    core = make_core(name, F, {"kernel": kernel, "hidden_size": H}).double()
     with torch.no_grad():
         for parameter in core.parameters():
             parameter.normal_(std=0.5)
     peer = torch_lstm(core) if isinstance(core, LSTMCore) else torch_gru(core)
-    inputs = torch.randn(T, B, F, dtype=torch.float64)
-    state = tuple(torch.randn_like(part) for part in core.initial_state(B, dtype=torch.float64))
-    reset = torch.rand(T, B) < 0.3
-    assert reset.any()
-    if options["kernel"] == "fused":
+    inputs = torch.randn(steps, rows, F, dtype=torch.float64)
+    inputs[steps // 2, 0] = 0  # a null input
+    state = tuple(torch.randn_like(part) for part in core.initial_state(rows, dtype=torch.float64))
+    reset = torch.rand(steps, rows) < 0.3
+    assert reset.any() or steps == 1
+    if kernel == "fused":
         monkeypatch.setattr(core, "run", None)  # the plain loop
     ours, theirs = inputs.clone().requires_grad_(), inputs.clone().requires_grad_()
     outputs, _ = core(ours, state, reset)
@@ -159,22 +163,26 @@ def test_single_precision_kernels_agree_with_plain_torch(
 
 
 @pytest.mark.parametrize(
-    ("name", "options"),
+    ("name", "options", "rows"),
     [
-        ("lstm", {"hidden_size": H}),
-        ("gru", {"hidden_size": H}),
-        ("rmc", {"slots": 3, "heads": 2, "head_size": 3}),
+        ("lstm", {"hidden_size": H}, 2),
+        ("lstm", {"hidden_size": H}, MOST_ROWS + 1),
+        ("gru", {"hidden_size": H}, 2),
+        ("rmc", {"slots": 3, "heads": 2, "head_size": 3}, 2),
     ],
 )
-def test_gradcheck_of_outputs_and_final_state(name: str, options: dict[str, int]) -> None:
+def test_gradcheck_of_outputs_and_final_state(
+    name: str, options: dict[str, int], rows: int
+) -> None:
     torch.manual_seed(0)
     core = make_core(name, F, options | {"kernel": "fused"}).double()
-    inputs = torch.randn(4, 2, F, dtype=torch.float64, requires_grad=True)
+    inputs = torch.randn(4, rows, F, dtype=torch.float64, requires_grad=True)
     state = tuple(
         torch.randn_like(part).requires_grad_()
-        for part in core.initial_state(2, dtype=torch.float64)
+        for part in core.initial_state(rows, dtype=torch.float64)
     )
-    reset = torch.tensor([[False, True], [False, False], [True, False], [False, False]])
+    reset = torch.zeros(4, rows, dtype=torch.bool)
+    reset[0, 1] = reset[2, 0] = True
 
     def run(*tensors: Tensor) -> tuple[Tensor, ...]:
         outputs, after = core(tensors[0], tuple(tensors[1 : 1 + len(state)]), reset)
