@@ -5,7 +5,7 @@ A record holds every run's figures under a digest of the run's settings, so that
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -110,36 +110,66 @@ def combined(form: "Form", seeds: Sequence[int]) -> dict[str, Any]:
 
 
 def render(record: Mapping[str, Any], columns: Sequence[str] = ()) -> str:
-    """The record as Markdown: median over seeds with the whole range; published rows in italics.
+    """The record as Markdown: median over seeds with the whole range; published rows in italics;
+    folded below, means with intervals.
 
     `columns` are those to show; all where none is named.
     """
-    columns, asked = columns or list(record["rows"][0]["columns"]), len(record["seeds"])
-    head = ["", "parameters", "updates", "CPU s", *columns]
+    columns = columns or list(record["rows"][0]["columns"])
+    notes = [
+        f"Median and range over {len(record['seeds'])} seeds; {record['form']} form.",
+        *record["notes"],
+    ]
+    if "command" in record["environment"]:
+        notes.append(f"Measured by `{record['environment']['command']}`.")
+    if record["source"]:
+        notes.append(f"Published: {record['source']}.")
+    means = "<details><summary>Means over seeds, with 95 % intervals (bootstrap)</summary>"
+    return "\n\n".join(
+        [
+            grid(record, columns, median_and_range),
+            "\n".join(notes),
+            f"{means}\n\n{grid(record, columns, mean_and_interval)}\n\n</details>",
+        ]
+    )
+
+
+def median_and_range(values: Sequence[float]) -> str:
+    """One cell of one contestant."""
+    return f"{median(values):.3g} [{min(values):.3g}, {max(values):.3g}]"
+
+
+def mean_and_interval(values: Sequence[float]) -> str:
+    """The same, as published tables have it; no interval for one seed or a run that diverged."""
+    import numpy as np
+
+    from s2lab.stats import bootstrap_interval, mean
+
+    if len(values) == 1 or not np.isfinite(values).all():
+        return f"{np.mean(values):.3g}"
+    found = bootstrap_interval(mean, [values], np.random.default_rng(0))
+    return f"{found.estimate:.3g} [{found.low:.3g}, {found.high:.3g}]"
+
+
+def grid(
+    record: Mapping[str, Any], columns: Sequence[str], cell: Callable[[Sequence[float]], str]
+) -> str:
+    """A table of contestants x columns, then what is published and constant."""
+    head, asked = ["", "parameters", "updates", "CPU s", *columns], len(record["seeds"])
     lines = [head, ["---"] * len(head)]
     for row in record["rows"]:
-        cells = [
-            f"{median(values):.3g} [{min(values):.3g}, {max(values):.3g}]"
-            for values in (row["columns"][column] for column in columns)
-        ]
         updates, spent = median(row["updates"]), median(row["train_cpu_s"])
         some = f", {len(row['seeds'])}/{asked} seeds" if len(row["seeds"]) < asked else ""
         lines.append(
             [row["label"] + some, f"{row['parameters']:,}", f"{updates:.0f}", f"{spent:.0f}"]
         )
-        lines[-1] += cells
+        lines[-1] += [cell(row["columns"][column]) for column in columns]
     for kind in ("published", "constants"):
         for label, values in record[kind].items():
             known = [f"{values[c]:.4g}" if c in values else "" for c in columns]
             name = f"_{label}, published_" if kind == "published" else f"_{label}_"
             lines.append([name, "", "", "", *known])
-    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    notes = [f"Median and range over {asked} seeds; {record['form']} form.", *record["notes"]]
-    if "command" in record["environment"]:
-        notes.append(f"Measured by `{record['environment']['command']}`.")
-    if record["source"]:
-        notes.append(f"Published: {record['source']}.")
-    return text + "\n\n" + "\n".join(notes)
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def draw(record: Mapping[str, Any], path: Path) -> None:
