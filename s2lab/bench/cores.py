@@ -98,6 +98,14 @@ def small(steps: int, runs: int) -> Iterator[Row]:
         yield duel(f"rims acting, 6x32, B {batch}", act, "plain torch", plain, runs)
 
 
+def others(steps: int, runs: int) -> Iterator[Row]:
+    """Cores whose kernels have no peer but their own plain form, at their default sizes."""
+    for name in ("rmc", "transformer"):
+        fused = core_work(name, steps, 64, SMALL_INPUT, {})
+        plain = core_work(name, steps, 64, SMALL_INPUT, {"kernel": "torch"})
+        yield duel(f"{name}, B 64, T {steps}", fused, "plain torch", plain, runs)
+
+
 def scaling(runs: int) -> list[Row]:
     """Microseconds per step of RIMs against B, T and K."""
     shapes = [(20, batch, 6) for batch in (1, 16, 64, 256)]
@@ -156,6 +164,7 @@ def bench(*, quick: bool = False) -> Iterator[Row]:
     runs = 3 if quick else 7
     yield from large(10 if quick else 50, runs)
     yield from small(20, runs)
+    yield from others(20, runs)
     if not quick:
         yield from scaling(runs)
         yield from memory()
