@@ -131,8 +131,8 @@ def test_gradcheck(case: str, kernel: str | None) -> None:
 
 def test_equal_slots_and_equal_rules_give_way_to_the_first() -> None:
     core, _ = build("production")
-    with torch.no_grad():
-        core.rule_key.copy_(core.rule_key[:1].expand_as(core.rule_key).clone())
+    for weight in (core.rule_key, core.slot_key.weight, core.slot_key.bias):
+        torch.nn.init.zeros_(weight)  # so that all scores are exactly zero
     inputs, reset = torch.randn(1, 6, F, dtype=torch.float64), torch.zeros(1, 6, dtype=torch.bool)
     seen = core.trace(inputs, core.initial_state(6, dtype=torch.float64), reset)
     assert not seen["primary"].any()
