@@ -75,14 +75,12 @@ class Replay:
     def _play_together(self, done: Episodes, records: Array, chosen: Array) -> None:
         """Play the chosen episodes, the longest of them first."""
         batch, count = self._batch, len(chosen)
-        state = (batch.worlds, batch.rules, batch.tables, batch.outputs)
         batch.worlds.rng[:count] = generator_states(records["seed"][chosen])
         batch.reset()
         if not np.array_equal(batch.worlds.tokens[:count], done.mission[chosen]):
             raise ValueError(f"{self.demos.path} was recorded in other worlds than these")
         lengths, starts = done.lengths[chosen], done.starts[chosen]
         recorded = records["start"][chosen].astype(np.int64)
-        actions = np.zeros(self._count, np.int64)
         images = done.image.reshape(len(done.image), -1)  # a row of bytes per step copies fastest
         seen = batch.outputs.image.reshape(self._count, -1)
         running = count
@@ -90,8 +88,8 @@ class Replay:
             rows = starts[:running] + t
             images[rows] = seen[:running]
             done.direction[rows] = batch.outputs.direction[:running]
-            actions[:running] = done.actions[rows] = self._actions[recorded[:running] + t]
-            kernels.step_range(*state, actions, kernels.DISABLED, 0, running)
+            batch.actions[:running] = done.actions[rows] = self._actions[recorded[:running] + t]
+            batch.step_first(running)
             going_on = int(np.searchsorted(-lengths, -(t + 1)))  # episodes longer than t + 1
             last = slice(going_on, running)
             won = batch.outputs.terminated[last] & (batch.outputs.reward[last] > 0)

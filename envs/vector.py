@@ -162,10 +162,8 @@ class GridVectorEnv(VectorEnv[Any, Any, Any]):
         outputs = self.batch.outputs
         self.batch.step(checked)
         infos: dict[str, Any] = {"events": self._out(outputs.events), "_events": self._everyone}
-        if self._mode is AutoresetMode.SAME_STEP:
-            ended = np.flatnonzero(outputs.fresh)
-            if ended.size:
-                infos.update(self._finals(ended))
+        if self._mode is AutoresetMode.SAME_STEP and np.count_nonzero(outputs.fresh):
+            infos.update(self._finals(np.flatnonzero(outputs.fresh)))
         rewards = self._wrap(outputs.reward.copy())
         terminated = self._wrap(outputs.terminated.copy())
         truncated = self._wrap(outputs.truncated.copy())
@@ -185,12 +183,13 @@ class GridVectorEnv(VectorEnv[Any, Any, Any]):
             raise ValueError(f"actions have shape {given.shape}; give {(self.num_envs,)}")
         if given.dtype.kind not in "iu":
             raise ValueError(f"actions are of type {given.dtype}; give whole numbers")
-        if given.min() < 0 or given.max() >= count:
+        whole = np.ascontiguousarray(given, np.int64)
+        if whole.view(np.uint64).max() >= count:  # a number below 0 is a large one here
             wrong = given[(given < 0) | (given >= count)][0]
             raise ValueError(f"action {wrong} is not one of 0 to {count - 1}")
         if not self._begun:
             raise ValueError("step before the first reset; call reset()")
-        return np.ascontiguousarray(given, np.int64)
+        return whole
 
     def _finals(self, ended: Array) -> dict[str, Any]:
         """The last observations of the episodes that ended, as gymnasium lays them out."""
@@ -199,12 +198,9 @@ class GridVectorEnv(VectorEnv[Any, Any, Any]):
         directions = outputs.final_direction[ended]
         missions = self._wrap(outputs.final_tokens[ended])
         final_obs = np.full(self.num_envs, None, object)
-        for i, n in enumerate(ended.tolist()):
-            final_obs[n] = {
-                "image": images[i],
-                "direction": directions[i],
-                "mission": missions[i],
-            }
+        parts = zip(ended.tolist(), images, directions, missions, strict=True)
+        for n, image, direction, mission in parts:
+            final_obs[n] = {"image": image, "direction": direction, "mission": mission}
         mask = outputs.fresh.copy()
         events = np.where(mask, outputs.events, 0).astype(np.uint16)
         return {

@@ -28,6 +28,7 @@ ENGINE = Path(__file__).parent
 # to be compiled first. No exceptions, and no reference counts: a function that allocates does not
 # compile at all, and one that is handed a dozen arrays does not touch their counters on every call.
 _FLAGS: dict[str, Any] = {"error_model": "numpy", "_nrt": False}
+INLINED: Any = {"forceinline": True, **_FLAGS}  # for `overload`, as `inlined`
 
 
 def pure(function: F) -> F:
@@ -37,7 +38,7 @@ def pure(function: F) -> F:
 
 def inlined(function: F) -> F:
     """As `pure`, for a function on the path of every step: copied into its caller."""
-    return cast(F, njit(forceinline=True, **_FLAGS)(function))
+    return cast(F, njit(**INLINED)(function))
 
 
 def named_after(other: Any) -> Callable[[F], F]:

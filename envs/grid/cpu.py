@@ -70,6 +70,14 @@ class GridBatch:
         self.actions[:] = actions
         self._work(self.mode)
 
+    def step_first(self, count: int) -> None:
+        """Do what is in `actions` in the first `count` worlds, none of which begins anew."""
+        if INTERPRETED:
+            state = (self.worlds, self.rules, self.tables, self.outputs)
+            kernels.step_range(*state, self.actions, kernels.DISABLED, 0, count)
+        else:
+            self.shards.call(self._kernels[0], kernels.DISABLED, count)
+
     def _work(self, mode: int, begin: bool = False) -> None:
         if INTERPRETED:
             self._interpret(mode, begin)

@@ -12,7 +12,7 @@ import numba
 import numpy as np
 from numba import types
 
-from s2lab.envs.grid import intrinsics, kernels
+from s2lab.envs.grid import held, kernels
 from s2lab.envs.grid.compiled import kernel, load
 from s2lab.envs.grid.level import Family
 from s2lab.envs.grid.worlds import (
@@ -41,12 +41,12 @@ def _example() -> State:
     return worlds, rules, tables, make_outputs(1, rules, 1), np.zeros(1, np.int64)
 
 
-_fetch = intrinsics.fetcher(numba.typeof(_example()))  # type: ignore[no-untyped-call]
+_fetch = held.fetcher(numba.typeof(_example()))  # type: ignore[no-untyped-call]
 
 
 @kernel("hold")
 def _hold(state: State, address: int) -> None:
-    intrinsics.keep(address, state)
+    held.keep(address, state)
 
 
 def hold(state: State) -> Array:

@@ -60,30 +60,6 @@ def call(context: Any, address: Any, state: Any, mode: Any, start: Any, stop: An
     return types.int64(*[types.int64] * 5), generate
 
 
-@_primitive
-def keep(context: Any, address: Any, value: Any) -> Any:
-    """Write a value as the machine holds it, arrays by reference, to an address."""
-
-    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        builder.store(given[1], _place(builder, given[0], given[1].type))
-        return context.get_dummy_value()
-
-    return types.void(types.int64, value), generate
-
-
-def fetcher(kind: Any) -> Any:
-    """The inverse of `keep` for values of one numba type; nothing keeps their arrays alive."""
-
-    @_primitive
-    def fetch(context: Any, address: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-            return builder.load(_place(builder, given[0], context.get_value_type(kind)))
-
-        return kind(types.int64), generate
-
-    return fetch
-
-
 def _imported(name: str, count: int) -> Any:
     return types.ExternalFunction(name, types.int32(*[types.int64] * count))
 
@@ -92,3 +68,4 @@ def _imported(name: str, count: int) -> Any:
 mutex_init, condition_init = _imported("pthread_mutex_init", 2), _imported("pthread_cond_init", 2)
 lock, unlock = _imported("pthread_mutex_lock", 1), _imported("pthread_mutex_unlock", 1)
 wait, wake_all = _imported("pthread_cond_wait", 2), _imported("pthread_cond_broadcast", 1)
+offer_core = _imported("sched_yield", 0)

@@ -2,7 +2,11 @@
 
 Nobody owns an item. Chunks are taken as they come, the caller's from the front and its helpers'
 from the back: where a helper comes late, the caller has done its part, and it waits only for chunks
-that have been begun. Helpers need no lock of Python's, and nobody spins. Knows no worlds.
+that have been begun. Helpers need no lock of Python's. Knows no worlds.
+
+Waking a thread takes longer than some jobs do. So who waits looks a few times first, and offers its
+core to others after each look: a helper where jobs follow each other closely, and the caller for
+the chunks that have been begun. Then it sleeps: nobody spins while there is nothing to do.
 
 What threads share is one block of words at an address `at`; the names below are offsets in bytes.
 """
@@ -21,13 +25,15 @@ from s2lab.envs.grid.compiled import inlined, kernel
 from s2lab.envs.grid.preference import Preference
 from s2lab.envs.grid.worlds import Array
 
-CHUNK = 32  # items; so many take about as long as waking a thread does
+CHUNK = 32  # items; few, so that threads end together, who wait for each other's last chunk
 LEFT = 2  # chunks that helpers leave to the caller
+LOOKS = 64  # before sleeping, each of less than a microsecond
+CLOSE_S = 2e-5  # between jobs that follow each other closely, which is less than the looks take
 
 CURSOR = 0  # chunks taken: from the front in the upper half of the word, from the back in the lower
 PENDING = 64  # chunks that are not done, and one more until the caller has no chunk left to take
 FIRST, SECOND, THIRD, STATE, MODE = 128, 136, 144, 152, 160  # the job: see `_perform`
-COUNT, CHUNKS, CLOSED = 192, 200, 208
+COUNT, CHUNKS, CLOSED, CLOSELY = 192, 200, 208, 216
 STARTED, FINISHED = 256, 448  # bells
 SIZE = 640
 
@@ -42,6 +48,15 @@ def _ring(bell: int) -> None:
     own.write(bell, own.read(bell) + 1)
     own.unlock(bell + MUTEX)
     own.wake_all(bell + CONDITION)
+
+
+@inlined
+def _look(bell: int, heard: int) -> None:
+    """Look whether a bell has rung since `heard`, a few times."""
+    looks = 0
+    while looks < LOOKS and own.read(bell) == heard:
+        own.offer_core()
+        looks += 1
 
 
 @inlined
@@ -106,6 +121,8 @@ def _help(block: Array, at: int) -> None:
     """A helper's life; `block` is what lies at the address, and stays while it is needed."""
     heard = 0
     while own.read(at + CLOSED) == 0:
+        if own.read(at + CLOSELY):
+            _look(at + STARTED, heard)
         heard = _sleep(at + STARTED, heard)
         chunk = _helper_chunk(at)
         while chunk >= 0:
@@ -117,6 +134,11 @@ def _help(block: Array, at: int) -> None:
 @kernel("work_alone")
 def _work_alone(at: int) -> None:
     _perform(at, 0, own.read(at + COUNT))
+
+
+@kernel("call")
+def _call(first: int, state: int, mode: int, stop: int) -> None:
+    own.call(first, state, mode, 0, stop)
 
 
 @kernel("work_helped")
@@ -131,6 +153,7 @@ def _work_helped(at: int) -> None:
         _perform_chunk(at, chunk)
         chunk = _caller_chunk(at)
     if own.fetch_add(at + PENDING, -1) > 1:
+        _look(at + FINISHED, heard)
         _sleep(at + FINISHED, heard)
 
 
@@ -169,6 +192,7 @@ class Shards:
         self._set(CURSOR, chunks)  # nothing to take
         self.preference = Preference()
         self.helpers = min(threads, chunks) - 1
+        self._ended = 0.0
         self._let_go: Callable[[], object] = int  # nobody is there
         if self.helpers:
             self._begin()
@@ -197,8 +221,14 @@ class Shards:
             _work_alone(self._at)
             return
         began = perf_counter()
+        self._set(CLOSELY, began - self._ended < CLOSE_S)
         (_work_helped if self.preference.helped else _work_alone)(self._at)
-        self.preference.record(perf_counter() - began)
+        self._ended = perf_counter()
+        self.preference.record(self._ended - began)
+
+    def call(self, kernel: int, mode: int, stop: int) -> None:
+        """Call one kernel on the first items alone, up to `stop`, in the calling thread."""
+        _call(kernel, int(self._words[STATE // 8]), mode, stop)
 
     def close(self) -> None:
         """Let the helpers go; `run` then works in the calling thread alone."""
