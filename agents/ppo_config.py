@@ -30,7 +30,8 @@ class PPOConfig:
     """Lambda of generalised advantage estimation (Schulman et al. 2016)."""
     advantage_floor: float = 0.0
     """Advantages are divided by their standard deviation, or by this where that is smaller. Above
-    0, rollouts without a reward do not blow the noise of the values up to the size of a signal."""
+    0, rollouts without a reward do not blow the noise of the values up to the size of a signal; a
+    good floor is near the deviation of a rollout with one, and goes with a small entropy bonus."""
     clip: float = 0.2
     """How far the probability ratio may move, and the value in units of returns."""
     entropy_coef: float = 0.01

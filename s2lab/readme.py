@@ -51,7 +51,7 @@ TABLES = {
 TABLES |= {f"{name}-quick": TABLES[name] for name in TABLES if "reproduce" in TABLES[name]}
 TABLES |= {
     f"{name}-search": "s2lab.reproduce.search"
-    for name in ("fourrooms", "babyai-rl", "shifts", "specialisation")
+    for name in ("curves", "fourrooms", "babyai-rl", "shifts", "specialisation")
 }
 TABLES |= {
     f"{name}{form}": f"s2lab.reproduce.{name}"

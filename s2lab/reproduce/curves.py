@@ -2,7 +2,8 @@
 
 Both see the same worlds and the same frames and are judged on the same unseen layouts. On
 DoorKey-8x8, where seconds count, SB3 also steps minigrid's own worlds in a DummyVecEnv, as its
-users do; learning is the same there, seed for seed. How settings were found stands beside them.
+users do; learning is the same there, seed for seed. Settings for it are searched for first, as many
+for SB3 as for ours; how the others were found stands beside them.
 
 Seconds are those of the processor, of a process with one thread, so that a busy machine tells
 nearly the same as an idle one; the wall's stand in the record. Runs go on from the record.
@@ -13,17 +14,20 @@ from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
+from s2lab.config import BaselineConfig
 from s2lab.reproduce.agent_runs import Contest, Settings
 from s2lab.reproduce.curves_picture import draw
-from s2lab.reproduce.curves_settings import TIMED, WORLDS
+from s2lab.reproduce.curves_settings import TIMED, TRIED, TRIED_STEPS, WORLDS
 from s2lab.reproduce.kept_runs import Part, fields, measure, record_path
 from s2lab.reproduce.learning_table import Row, minutes, seeds_of, shown, summarise
 from s2lab.reproduce.records import markdown, read_record
+from s2lab.reproduce.search import choose, known
 from s2lab.run_folder import RunFolder
 
 REACHED = 0.9  # success over the last hundred episodes, whose first frame and second count
 QUICK_STEPS = 10_000  # in the first world
 MINIGRID = "minigrid's worlds"
+FIRST = dict.fromkeys(TRIED, 0)
 
 
 def reproduce(
@@ -34,8 +38,16 @@ def reproduce(
     parallel: int | None = None,
 ) -> int:
     """Train, judge, record; returns the exit code, 130 when interrupted."""
-    part, contest = Part(seeds, only, parallel), contest_of(quick)
-    jobs = part.jobs(list(contest.contestants))
+    part = Part(seeds, only, parallel)
+    labels = part.labels(list(contest_of(quick, FIRST).contestants))
+    chosen = FIRST if quick else {**FIRST, **known("curves-search", options())}
+    if not quick and any(fields(label)[1] == TIMED for label in labels):
+        tuned = choose("curves-search", options(), parallel=parallel)
+        if tuned is None:
+            return 130
+        chosen = tuned
+    contest = contest_of(quick, chosen)
+    jobs = part.jobs(labels)
     found = measure(contest, jobs, {"reached": REACHED}, parallel=parallel, after=draw)
     if found is None:
         return 130
@@ -43,27 +55,42 @@ def reproduce(
     return 0
 
 
-def contest_of(quick: bool) -> Contest:
-    """Every row, the cheapest world first."""
+def options() -> dict[str, list[Settings]]:
+    """What is tried for each in the world where seconds count."""
+    return {
+        agent: [replace(each, **common(TIMED), steps=TRIED_STEPS) for each in tried]
+        for agent, tried in TRIED.items()
+    }
+
+
+def contest_of(quick: bool, chosen: Mapping[str, int]) -> Contest:
+    """Every row, the cheapest world first.
+
+    Args:
+        quick: the reduced form
+        chosen: agent -> which of its options
+    """
     rows: dict[str, Settings] = {}
     for world, (ours, theirs) in WORLDS.items():
-        common: dict[str, Any] = {
-            "env": f"MiniGrid-{world}-v0",
-            "eval_episodes": 0,
-            "log_every": 1,  # a line after every update: the first frame is read off them
-            "save_every": 500_000,
-        }
-        if quick:
-            common["steps"] = QUICK_STEPS
-        rows[f"{ours.agent}, {world}"] = replace(ours, **common)
-        rows[f"sb3 ppo, {world}"] = replace(theirs, **common)
+        reduced: dict[str, Any] = {"steps": QUICK_STEPS} if quick else {}
+        pair: dict[str, Settings] = {ours.agent: ours, "sb3 ppo": theirs}
+        for agent, config in pair.items():
+            tuned = TRIED[agent][chosen[agent]] if world == TIMED else config
+            steps = {"steps": config.steps, **reduced}
+            rows[f"{agent}, {world}"] = replace(tuned, **common(world), **steps)
         if quick:
             break
-        if world == TIMED:
-            timed = replace(theirs, **common, backend="minigrid")
-            rows[f"sb3 ppo, {world}, {MINIGRID}"] = timed
+        native = rows[f"sb3 ppo, {world}"]
+        if world == TIMED and isinstance(native, BaselineConfig):
+            rows[f"sb3 ppo, {world}, {MINIGRID}"] = replace(native, backend="minigrid")
     name, layouts = ("curves-quick", 100) if quick else ("curves", 500)
     return Contest(name, rows, layouts, look=needed)
+
+
+def common(world: str) -> dict[str, Any]:
+    """What all runs in a world have; a line after every update, for the first frame to be exact."""
+    name = f"MiniGrid-{world}-v0"
+    return {"env": name, "eval_episodes": 0, "log_every": 1, "save_every": 500_000}
 
 
 def needed(run: RunFolder) -> dict[str, Any]:
@@ -119,22 +146,30 @@ def spread(values: Sequence[float]) -> str:
 
 
 def beside(rows: Mapping[str, Row]) -> str:
-    """How many times the seconds and frames SB3 needed, where every seed of both came to it."""
+    """How many times our frames and seconds SB3 needed, where every seed of ours came to it.
+
+    A seed of SB3's that never did counts with all that it spent, and the figure is a lower bound.
+    """
     words = ""
     ours = {label: row for label, row in rows.items() if is_ours(label)}
-    theirs = {label: row for label, row in rows.items() if label not in ours}
     for mine in ours.values():
-        for label, row in theirs.items():
-            pair = times(row), times(mine)
-            whole = [len(row["seeds"]), len(mine["seeds"])]
-            if fields(label)[1] != TIMED or [len(found) for found in pair] != whole:
+        for label, row in rows.items():
+            reached = times(mine)
+            if label in ours or fields(label)[1] != TIMED or len(reached) < len(mine["seeds"]):
                 continue
+            clocks = zip(row["training_s"], row["cpu_s"], strict=True)
+            spent = [
+                looked["needed"] or [row["steps"], *whole]
+                for looked, whole in zip(row["looked"], clocks, strict=True)
+            ]
             frames, _, seconds = (
-                fmean(point[k] for point in pair[0]) / fmean(point[k] for point in pair[1])
+                fmean(point[k] for point in spent) / fmean(point[k] for point in reached)
                 for k in range(3)
             )
+            bound = "at least " if len(times(row)) < len(spent) else ""
             words += (
-                f" {label}: {seconds:.1f} times our CPU seconds, {frames:.2f} times our frames."
+                f" {label}: {bound}{seconds:.1f} times our CPU seconds and {frames:.2f} times our "
+                "frames."
             )
     return words
 

@@ -1,9 +1,13 @@
 """The table of learning curves: what counts as reached, and what is said about it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from s2lab.reproduce import curves, curves_picture
+import pytest
+
+from s2lab.reproduce import curves, curves_picture, search
+from s2lab.reproduce.agent_runs import Contest
 from s2lab.reproduce.records import write_record
 from s2lab.reproduce.search import tuned, varying
 
@@ -36,22 +40,41 @@ def test_seconds_and_frames_are_compared_where_every_seed_came_to_it(tmp_path: P
     rows += [run(other, 0, [1500, 99.0, 20.0]), run(other, 1, [2500, 99.0, 30.0])]
     record = {"rows": rows, "config": {"layouts": 7, "reached": 0.9}}
     text = curves.table(record)
-    assert f"{other}: 12.5 times our CPU seconds, 2.00 times our frames." in text
+    assert f"{other}: 12.5 times our CPU seconds and 2.00 times our frames." in text
     assert "| 2 of 2 | 2.0 [1.5, 2.5] | 25.0 [20.0, 30.0] |" in text
     rows[-1]["looked"] = {"needed": None}
     text = curves.table(record)
     assert "| 1 of 2 | 1.5 [1.5, 1.5] | 20.0 [20.0, 20.0] |" in text
-    assert "times our" not in text
+    # The seed that never came to it spent 30 s by the processor, and 300 frames.
+    assert f"{other}: at least 12.5 times our CPU seconds and 0.90 times our frames." in text
     path = write_record("curves", record["config"], [0, 1], rows, tmp_path)
     curves_picture.draw(path)
     assert world in path.with_suffix(".svg").read_text()
 
 
 def test_both_have_the_same_world_and_frames() -> None:
-    rows = curves.contest_of(quick=False).contestants
+    rows = curves.contest_of(False, curves.FIRST).contestants
     for label, config in rows.items():
         mates = [mate for name, mate in rows.items() if name.split(", ")[1] == label.split(", ")[1]]
         groups = [{"env": mate.env, "steps": mate.steps} for mate in mates]
         assert varying(groups) == []
         assert len(mates) >= 2
         assert tuned(config.to_dict())["num_envs"] >= 16
+    tried = curves.options()
+    assert len({len(each) for each in tried.values()}) == 1, "equal effort"
+    second = curves.contest_of(False, {"none": 1, "sb3 ppo": 2}).contestants
+    for agent, place in (("none", 1), ("sb3 ppo", 2)):
+        chosen = second[f"{agent}, {curves.TIMED}"]
+        assert replace(chosen, steps=tried[agent][place].steps) == tried[agent][place]
+
+
+def test_rows_that_are_left_alone_keep_what_a_search_chose(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of one contestant's options are on record, and all but one of the other's."""
+
+    def recorded(contest: Contest) -> dict[tuple[str, int], dict[str, float]]:
+        rates = {label: float(label.endswith("option 2")) for label in contest.contestants}
+        rates.pop("sb3 ppo, option 0", None)
+        return {(label, search.SEED): {"training_success": rate} for label, rate in rates.items()}
+
+    monkeypatch.setattr(search, "kept", recorded)
+    assert search.known("curves-search", curves.options()) == {"none": 2}
