@@ -78,8 +78,7 @@ def run_baseline(
         if saved:
             checkpoint.restore(saved, parts)
             model.num_timesteps = saved.step
-        logger = sb3_logger(session.tracker, lambda: session.success_counts, session.clocks)
-        model.set_logger(logger)
+        model.set_logger(sb3_logger(session.tracker, session.own_figures))
         on_policy = "rollouts" in ALGORITHMS[config.algo].takes
         per_rollout = config.ppo.steps_per_rollout
         model.learn(

@@ -118,10 +118,13 @@ class Session:
         """Seconds by the wall and by the processor, under the names of metrics."""
         return {"time/time_elapsed": self.elapsed_s, "time/cpu_s": self.cpu_s}
 
-    @property
-    def success_counts(self) -> bool:
-        """Whether enough episodes ended for a rate: the first to end are short and lucky."""
-        return len(self.episodes) >= WINDOW // 5
+    def own_figures(self) -> dict[str, float | None]:
+        """What a run knows better than an algorithm that starts anew on a resume.
+
+        The success rate is None before twenty episodes: the first to end are short and lucky.
+        """
+        counts = len(self.episodes) >= WINDOW // 5
+        return {"rollout/success_rate": self.success_rate if counts else None, **self.clocks()}
 
     @property
     def success_rate(self) -> float | None:
@@ -153,14 +156,13 @@ class Session:
             returns, lengths, _ = zip(*self.episodes, strict=True)
             line["rollout/ep_rew_mean"] = sum(returns) / len(returns)
             line["rollout/ep_len_mean"] = sum(lengths) / len(lengths)
-            if self.success_counts:
-                line["rollout/success_rate"] = self.success_rate or 0.0
             line["charts/episodic_return"] = returns[-1]
             line["charts/episodes"] = self.episode_count
             line["charts/successes"] = self.success_count
         stretch = time.monotonic() - self._started
         line["time/fps"] = (self.step - self.start_step) / max(stretch, 1e-9)
-        line |= self.clocks()
+        own = self.own_figures()
+        line |= {name: value for name, value in own.items() if value is not None}
         line["time/memory_mib"] = memory_mib()
         self.tracker.log(self.step, line)
 

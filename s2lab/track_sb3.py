@@ -12,16 +12,15 @@ if TYPE_CHECKING:
 
 def sb3_logger(
     tracker: Tracker,
-    success_counts: Callable[[], bool] = lambda: True,
-    clocks: Callable[[], Mapping[str, float]] = dict,
+    own: Callable[[], Mapping[str, float | None]] = dict,
 ) -> "Logger":
     """A logger for `model.set_logger`: whatever SB3 dumps becomes a line of the run.
 
     Args:
         tracker: Who writes the line.
-        success_counts: Whether enough episodes ended for `rollout/success_rate` to be written.
-        clocks: The run's own, over SB3's where that has them: it counts whole seconds, so a
-            resumed run's would stand before the last line of the stretch that was interrupted.
+        own: The run's own figures, over SB3's; None leaves one out. SB3's clock counts whole
+            seconds, and it forgets the last hundred episodes when a run is interrupted: a resumed
+            one would go on with an earlier time and the success rate of a few lucky episodes.
     """
     from numbers import Real
 
@@ -37,11 +36,11 @@ def sb3_logger(
             numbers = {
                 name: float(value)
                 for name, value in key_values.items()
-                if isinstance(value, Real)
-                and "json" not in (key_excluded.get(name) or ())
-                and (name != "rollout/success_rate" or success_counts())
+                if isinstance(value, Real) and "json" not in (key_excluded.get(name) or ())
             }
-            tracker.log(step, {**numbers, **clocks(), "time/memory_mib": memory_mib()})
+            merged = {**numbers, **own(), "time/memory_mib": memory_mib()}
+            known = {name: value for name, value in merged.items() if value is not None}
+            tracker.log(step, known)
 
         def close(self) -> None:
             """The tracker outlives SB3's logger; whoever opened it closes it."""

@@ -215,6 +215,18 @@ def test_sb3_text_and_pictures_stay_out_of_the_numbers(run: RunFolder) -> None:
     assert shown == {"step": 9, "number": 2.5}
 
 
+def test_the_run_s_own_figures_go_over_sb3_s(run: RunFolder) -> None:
+    with track(run) as tracker:
+        logger = sb3_logger(tracker, lambda: {"rollout/success_rate": None, "time/cpu_s": 2.5})
+        for name in ("rollout/success_rate", "time/cpu_s", "train/loss"):
+            logger.record(name, 1.0)
+        logger.dump(step=9)
+        tracker.log(10, {})
+    row = run.metrics()[0]
+    assert (row["time/cpu_s"], row["train/loss"]) == (2.5, 1.0)
+    assert "rollout/success_rate" not in row
+
+
 def test_the_file_survives_names_that_look_like_markup(run: RunFolder) -> None:
     with track(run) as tracker:
         tracker.log(1, {'<script>"\\\n': 1.0, "é": 2.0})
