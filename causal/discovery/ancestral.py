@@ -14,42 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2lab.causal.data import ContinuousData, InterventionalData, as_frame
-from s2lab.causal.discovery.effects import Effects, measure_effects, order_by_effects
+from s2lab.causal.discovery.effects import measure_effects
 from s2lab.causal.discovery.environments import Environments
 from s2lab.causal.discovery.family_scores import Family, FamilyScores, ScoreOptions
-from s2lab.causal.discovery.fitted import GraphEstimator, deadline_after, watched
+from s2lab.causal.discovery.first_graph import first_graph
+from s2lab.causal.discovery.fitted import GraphEstimator, deadline_after
 from s2lab.causal.discovery.gaussian_search import real_graph
 from s2lab.causal.discovery.graph_search import Climber
 from s2lab.causal.discovery.order_search import best_in_orders
-from s2lab.causal.discovery.parent_search import MARGIN, BothKinds, find_parents
+from s2lab.causal.discovery.parent_search import MARGIN
 from s2lab.causal.discovery.unknown_targets import decided_targets, guess_targets
 from s2lab.causal.errors import InputError
 from s2lab.causal.graph import CausalGraph
 from s2lab.causal.regimes import TARGETS_AND_WORLDS
 
-PROVEN = 8.0
-"""-log10 p of an effect above which its direction is not doubted."""
-
-SMALL = 30
-"""Up to so many variables every predecessor is a candidate, not only those with an effect."""
-
 RESTARTED = 1_000_000
 """Up to so many cells of data the local search is restarted where directions are open."""
-
-WIDE = 300
-"""Beyond so many variables, climbing adds only causes whose effect is at least hinted at."""
-
-CLEAR = 4.0
-"""Deviations from chance above which an effect counts in the order of so many."""
-
-FINE = 6
-"""Categories per variable from which tables charge far more for a parent than additive families."""
-
-HINT = 1.0
-"""-log10 p of such a hint."""
-
-EFFECT = 3.0
-"""-log10 p of an effect that makes a candidate beyond that."""
 
 
 class AncestralDiscovery(GraphEstimator):
@@ -121,11 +101,11 @@ class AncestralDiscovery(GraphEstimator):
             rows, ScoreOptions(float(self.equivalent_sample_size), penalty, float(self.alpha))
         )
         effects = measure_effects(rows)
-        climber = self._climbed(scores, effects, deadline)
+        climber = first_graph(scores, effects, deadline, self.show_progress)
         if rows.unknown.any():
             guessed = guess_targets(rows, scores, climber.parents)
             told = FamilyScores(guessed, scores.options)
-            climber = self._climbed(told, measure_effects(guessed), deadline)
+            climber = first_graph(told, measure_effects(guessed), deadline, self.show_progress)
             scores.additive = told.additive
             climber.score = scores.score
             climber.climb()
@@ -162,19 +142,6 @@ class AncestralDiscovery(GraphEstimator):
         self.finished_ = time.monotonic() < deadline
         return self
 
-    def _climbed(self, scores: FamilyScores, effects: Effects, deadline: float) -> Climber:
-        """Parents in the order of effects, then hill climbing."""
-        climber = Climber(
-            scores.score,
-            self._parents_in_order(scores, effects, deadline),
-            lambda child, held: new_parents(scores, effects, child, held),
-            effects.surprise < PROVEN,
-            lambda child, held: scores.doubtful(child, held) if scores.additive[child] else held,
-            deadline,
-        )
-        climber.climb()
-        return climber
-
     def _reordered(self, climber: Climber, scores: FamilyScores, rng: np.random.Generator) -> None:
         """Search over orders too, among the causes that a graph and single edges suggest.
 
@@ -190,33 +157,6 @@ class AncestralDiscovery(GraphEstimator):
                 break
             best, best_total = list(climber.parents), total
         climber.parents = best
-
-    def _parents_in_order(
-        self, scores: FamilyScores, effects: Effects, deadline: float
-    ) -> list[Family]:
-        """Search every variable's parents among those before it."""
-        weight = effects.weight  # [V, V]
-        if len(weight) > WIDE:  # noise adds up over many variables
-            weight = np.where(np.abs(weight) > CLEAR, weight, 0.0)
-        order = order_by_effects(weight)  # [V]
-        found = [BothKinds((), (), False)] * len(order)
-        for at in watched(range(len(order)), "parents", self.show_progress):
-            if time.monotonic() > deadline:
-                break
-            child = int(order[at])
-            before = [int(i) for i in order[:at]]
-            if len(order) > SMALL:
-                before = [
-                    i
-                    for i in before
-                    if effects.surprise[i, child] > EFFECT or not effects.tested[i]
-                ]
-            found[child] = find_parents(scores, child, before, effects.partial)
-        scores.additive = [kinds.prefers_additive for kinds in found]
-        if scores.rows.cardinalities.mean() >= FINE and mostly_additive(found):
-            scores.additive = [True] * len(found)
-            return [kinds.additive for kinds in found]
-        return [kinds.preferred for kinds in found]
 
     def _check_options(self) -> None:
         if self.interventions not in ("perfect", "soft"):
@@ -249,14 +189,6 @@ def suggested(
     return [*(c for c in near if c in allowed or c in parents[child]), *others]
 
 
-def mostly_additive(found: list[BothKinds]) -> bool:
-    """Whether most variables with several parents prefer the additive kind: then one scale serves
-    all, for with one parent the kinds agree and with very many, evidence favours tables too soon.
-    """
-    several = [kinds.prefers_additive for kinds in found if len(kinds.preferred) > 1]
-    return 2 * sum(several) > len(several)
-
-
 def has_fractions(frame: Any) -> bool:
     """Whether some column of numbers has values that are not whole."""
     for position, name in enumerate(frame.columns):
@@ -268,19 +200,6 @@ def has_fractions(frame: Any) -> bool:
             if (np.isfinite(values) & (values != np.floor(values))).any():
                 return True
     return False
-
-
-def new_parents(scores: FamilyScores, effects: Effects, child: int, held: Family) -> list[int]:
-    """Who may become a parent: nobody that provably responds to the child."""
-    allowed = effects.surprise[child] < PROVEN  # [V]
-    if len(allowed) > WIDE:
-        allowed &= (effects.surprise[:, child] > HINT) | ~effects.tested
-    candidates = [int(i) for i in np.flatnonzero(allowed) if i != child and i not in held]
-    if not scores.additive[child]:
-        return candidates
-    found = scores.screen(child, held, candidates)  # [C]
-    limit = -np.log10(scores.options.alpha)
-    return [c for c, value in zip(candidates, found, strict=True) if value > limit]
 
 
 def as_matrix(parents: list[Family]) -> NDArray[np.bool_]:  # [V, V] parent to child

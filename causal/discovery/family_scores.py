@@ -13,8 +13,13 @@ from numpy.typing import NDArray
 from scipy.special import gammaincc
 from scipy.stats import chi2
 
-from s2lab.causal.discovery.environments import POOLED, SEPARATE, Environments
-from s2lab.causal.discovery.logit_score import family_fit, parent_strengths, residual_statistics
+from s2lab.causal.discovery.environments import SEPARATE, Environments
+from s2lab.causal.discovery.logit_score import (
+    family_fit,
+    family_volume,
+    parent_strengths,
+    residual_statistics,
+)
 from s2lab.causal.discovery.table_score import family_score
 
 Family = tuple[int, ...]
@@ -120,16 +125,22 @@ class FamilyScores:
         return roles, self._weights[child][1]
 
     def evidence(self, additive: bool, child: int, parents: Family) -> float:
-        """Approximate log evidence, comparable between kinds: BDeu itself, and BIC (Schwarz 1978)
-        for the additive logit."""
+        """Approximate log evidence, comparable between kinds: BDeu itself, and Laplace's
+        approximation for the additive logit."""
         value, roles = self.of_kind(additive, child, parents)
         if not additive:
             return value + self.options.edge_penalty * len(parents)
-        lengths = np.diff(self.rows.starts)  # [E]
-        pooled = np.bincount(self.rows.world, lengths * (roles == POOLED))  # [W]
-        log_rows = np.log(np.maximum(pooled, 1)).sum() + np.log(lengths[roles == SEPARATE]).sum()
-        freedom = self._freedom(child, parents)
-        return value + self._parents_penalty(child, parents) - 0.5 * freedom * float(log_rows)
+        rows = self.rows
+        volume = family_volume(
+            rows.columns, rows.starts, rows.world, roles, rows.cardinalities, child,
+            np.array(parents, np.int64), self.options.ridge,
+        )  # fmt: skip
+        return value + self._parents_penalty(child, parents) - float(volume)
+
+    def posterior(self, additive: bool, child: int, parents: Family) -> float:
+        """Evidence, less what the prior charges for every parent."""
+        charged = self.options.edge_penalty * len(parents)
+        return self.evidence(additive, child, parents) - charged
 
     def _table(self, child: int, parents: Family, roles: NDArray[np.int8]) -> float:
         rows, options = self.rows, self.options

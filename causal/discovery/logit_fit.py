@@ -14,6 +14,10 @@ from numpy.typing import NDArray
 MEMORY = 8
 """Steps that L-BFGS remembers."""
 
+LEVEL = 0.05
+"""Precision of the prior on the intercept, whatever that on the parents' weights: a rare category
+is no evidence against a family."""
+
 
 @njit(cache=True, fastmath=True)
 def loss_and_gradient(
@@ -30,9 +34,10 @@ def loss_and_gradient(
     logits = np.empty(size)
     loss = 0.0
     for f in range(weights.shape[0]):
+        precision = ridge if f else LEVEL
         for k in range(size):
-            gradient[f, k] = ridge * weights[f, k]
-            loss += 0.5 * ridge * weights[f, k] * weights[f, k]
+            gradient[f, k] = precision * weights[f, k]
+            loss += 0.5 * precision * weights[f, k] * weights[f, k]
     for c in range(cells):
         for k in range(size):
             logits[k] = weights[0, k]
@@ -75,20 +80,69 @@ def curvature(
     p (1 - p) over rows being replaced by that of p.
     """
     size = counts.shape[1]
-    share = np.empty(size)  # [K]
+    found = moments(width, features, totals)
+    for f in range(width):
+        found[f, f] += max((ridge if f else LEVEL) * size, 1e-6)
+    return np.linalg.inv(found), 1.0 / shares(counts, totals)  # type: ignore[return-value]  # of any float type
+
+
+@njit(cache=True)
+def moments(
+    width: int,
+    features: NDArray[np.int32],  # [C, P]
+    totals: NDArray[np.float64],  # [C]
+) -> NDArray[np.float64]:  # [F, F]
+    """The features' second moments, summed over rows."""
+    found = np.zeros((width, width))
+    for c in range(len(features)):
+        found[0, 0] += totals[c]
+        for f in features[c]:
+            found[0, f] += totals[c]
+            for g in features[c]:
+                found[f, g] += totals[c]
+    found[1:, 0] = found[0, 1:]
+    return found
+
+
+@njit(cache=True)
+def shares(
+    counts: NDArray[np.float64],  # [C, K]
+    totals: NDArray[np.float64],  # [C]
+) -> NDArray[np.float64]:  # [K]
+    """Marginal probabilities, one row of each category added."""
+    size = counts.shape[1]
+    share = np.empty(size)
     for k in range(size):
         share[k] = (counts[:, k].sum() + 1.0) / (totals.sum() + size)
-    moments = np.zeros((width, width))
-    for c in range(len(features)):
-        moments[0, 0] += totals[c]
-        for f in features[c]:
-            moments[0, f] += totals[c]
-            for g in features[c]:
-                moments[f, g] += totals[c]
-    moments[1:, 0] = moments[0, 1:]
-    for f in range(width):
-        moments[f, f] += max(ridge * size, 1e-6)
-    return np.linalg.inv(moments), 1.0 / share  # type: ignore[return-value]  # of any float type
+    return share
+
+
+@njit(cache=True)
+def log_volume(
+    width: int,
+    features: NDArray[np.int32],  # [C, P]
+    counts: NDArray[np.float64],  # [C, K]
+    totals: NDArray[np.float64],  # [C]
+    ridge: float,
+) -> float:
+    """Half the logarithm of posterior over prior precision, as a determinant over all weights.
+
+    What Laplace's approximation takes from the log posterior for the freedom of the weights. The
+    precision is that of rows which all have the marginal distribution: moments times covariance
+    of categories, so weights that nothing tells apart cost nothing, and rare categories little.
+    """
+    share = shares(counts, totals)
+    spread = np.diag(share) - np.outer(share, share)  # [K, K]
+    scaled = moments(width, features, totals) / ridge  # [F, F] by the prior's precisions
+    scaled[0] *= math.sqrt(ridge / LEVEL)
+    scaled[:, 0] *= math.sqrt(ridge / LEVEL)
+    of_features = np.maximum(np.linalg.eigvalsh(scaled), 0.0)  # [F]
+    of_categories = np.maximum(np.linalg.eigvalsh(spread), 0.0)  # [K]
+    total = 0.0
+    for a in of_features:
+        for b in of_categories:
+            total += math.log1p(a * b)
+    return 0.5 * total
 
 
 @njit(cache=True)

@@ -14,7 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from s2lab.causal.discovery.environments import POOLED, SEPARATE, UNDECIDED
-from s2lab.causal.discovery.logit_fit import curvature, fit
+from s2lab.causal.discovery.logit_fit import curvature, fit, log_volume
 from s2lab.causal.discovery.table_score import count, parent_cells
 
 
@@ -149,6 +149,38 @@ def parent_strengths(
             strengths[p] += ((block @ own) * own / spread).sum()
             at = stop
     return strengths
+
+
+@njit(cache=True)
+def family_volume(
+    columns: NDArray[np.int8],  # [V, N]
+    starts: NDArray[np.int64],  # [E + 1]
+    world: NDArray[np.int64],  # [E]
+    roles: NDArray[np.int8],  # [E] decided
+    cardinalities: NDArray[np.int64],  # [V]
+    child: int,
+    parents: NDArray[np.int64],  # [P]
+    ridge: float,
+) -> float:
+    """What the freedom of all weights costs in nats by Laplace's approximation, over all fits."""
+    labels, cells, _ = parent_cells(columns, cardinalities, parents)
+    features = configuration_features(columns, cardinalities, parents, labels, cells)
+    width = 1 + cardinalities[parents].sum()
+    pool = np.zeros((cells, cardinalities[child]), np.int32)
+    volume = 0.0
+    for e in range(len(world)):
+        if roles[e] == SEPARATE:
+            own = np.zeros_like(pool)
+            count(own, labels, columns[child], starts[e], starts[e + 1], 1)
+            kept, counts, totals = distinct(features, own)
+            volume += log_volume(width, kept, counts, totals, ridge)
+        elif roles[e] == POOLED:
+            count(pool, labels, columns[child], starts[e], starts[e + 1], 1)
+        if e + 1 == len(world) or world[e + 1] != world[e]:
+            kept, counts, totals = distinct(features, pool)
+            volume += log_volume(width, kept, counts, totals, ridge)
+            pool[:] = 0
+    return volume
 
 
 @njit(cache=True, fastmath=True)

@@ -162,5 +162,7 @@ def find_parents(
     additive = additive_parents(scores, child, candidates, table)
     if len(candidates) > len(additive) > len(candidates) * DENSE:
         additive = better(scores, child, additive, candidates)
-    gain = scores.evidence(True, child, additive) - scores.evidence(False, child, table)
+    if max(len(table), len(additive)) < 2:
+        return BothKinds(table, additive, False)  # with one parent the kinds say the same
+    gain = scores.posterior(True, child, additive) - scores.posterior(False, child, table)
     return BothKinds(table, additive, bool(gain > 0 and np.isfinite(gain)))

@@ -9,7 +9,7 @@ graph (directed against undirected counts 1), for no data of that kind tells mor
 from __future__ import annotations
 
 import gzip
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,21 +17,26 @@ from typing import Any
 import numpy as np
 
 from s2lab.causal.bif import parse_bif
-from s2lab.causal.metrics import interventional_cpdag_distance
+from s2lab.causal.data import InterventionalData
+from s2lab.causal.mechanisms import ConditionalTable
+from s2lab.causal.metrics import edge_differences, interventional_cpdag_distance
 from s2lab.causal.network import DiscreteNetwork
 from s2lab.causal.networks import NETWORKS, load_network
 from s2lab.causal.scm import StructuralCausalModel, simulate
 from s2lab.errors import UserError
 from s2lab.reproduce.records import markdown, read_record, write_record
-from s2lab.reproduce.recovery import recover, shuffled
+from s2lab.reproduce.recovery import distribution, recover, shuffled
 
 LIMITS = {
     ("asia", False): 0.0, ("cancer", False): 0.0, ("earthquake", False): 0.0,
     ("sachs", False): 0.0, ("child", False): 0.0, ("alarm", False): 1.0,
-    ("insurance", False): 3.0, ("hailfinder", False): 4.0, ("win95pts", False): 1.0,
+    ("insurance", False): 4.0, ("hailfinder", False): 5.0, ("win95pts", False): 1.0,
     ("andes", False): 1.0, ("sachs", True): 1.0, ("child", True): 1.0,
 }  # fmt: skip
-"""Network and whether only half of it is acted on -> the mean distance to be reached or beaten."""
+"""Network and whether only half of it is acted on -> the mean distance to be reached."""
+
+BEATEN = ("insurance", "hailfinder")
+"""Networks whose limit is another method's distance, to be beaten rather than reached."""
 
 QUICK = (("asia", False), ("sachs", False), ("child", False), ("child", True))
 OBSERVATIONS, PER_INTERVENTION = 5000, 512
@@ -49,13 +54,16 @@ def reproduce(*, quick: bool, seeds: Sequence[int]) -> int:
     config = {"observations": OBSERVATIONS, "per_intervention": PER_INTERVENTION, "quick": quick}
     name = "bif-networks-quick" if quick else "bif-networks"
     print(table(read_record(write_record(name, config, used, rows))))
-    return int(
-        any(
-            np.mean(distances(rows, name, half)) > limit
-            for (name, half), limit in LIMITS.items()
-            if distances(rows, name, half)
-        )
-    )
+    return int(any(missed(rows, name, half) for name, half in LIMITS))
+
+
+def missed(rows: Sequence[Mapping[str, Any]], name: str, half: bool) -> bool:
+    """Whether a network was measured and its mean distance is above what is asked."""
+    found, limit = distances(rows, name, half), LIMITS[name, half]
+    if not found:
+        return False
+    mean = float(np.mean(found))
+    return mean >= limit if name in BEATEN else mean > limit
 
 
 def measure(name: str, seed: int, half: bool) -> dict[str, Any]:
@@ -70,7 +78,37 @@ def measure(name: str, seed: int, half: bool) -> dict[str, Any]:
     result, learner = recover("ancestral", {}, data, network.graph)
     classes = interventional_cpdag_distance(network.graph, learner.graph_, data.regimes)
     place = {"network": name, "variables": len(names), "edges": len(network.graph.edges)}
-    return place | {"seed": seed, "half": half, "class_shd": classes} | result
+    return (
+        place
+        | {"seed": seed, "half": half, "class_shd": classes}
+        | result
+        | {"nats": edge_nats(scm, data, edge_differences(network.graph, learner.graph_).missing)}
+    )
+
+
+def edge_nats(
+    scm: StructuralCausalModel, data: InterventionalData, edges: Iterable[tuple[str, str]]
+) -> dict[str, float]:
+    """What the rows are expected to hold for each edge: the gain in log likelihood, in nats, of the
+    true table over the best one without that parent."""
+    found = {}
+    for parent, child in edges:
+        at = scm.variables.index(child)
+        mechanism = scm.mechanisms[at]
+        assert isinstance(mechanism, ConditionalTable)
+        own = [scm.variables[i] for i in np.flatnonzero(scm.graph.parent_to_child[:, at])]
+        free = ~data.targeted[data.regime_of_row][:, data.variables.index(child)]  # [N]
+        codes = data.codes[free][:, [data.variables.index(p) for p in own]]  # [n, P]
+        true = distribution(mechanism, codes)  # [n, K]
+        others = codes[:, [i for i, p in enumerate(own) if p != parent]]
+        cell = np.unique(others, axis=0, return_inverse=True)[1].reshape(-1)  # [n]
+        best = np.zeros((cell.max() + 1, true.shape[1]))  # [cells, K]
+        np.add.at(best, cell, true)
+        best /= np.bincount(cell)[:, None]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            terms = np.where(true > 0, true * np.log(true / best[cell]), 0.0)
+        found[f"{parent}->{child}"] = round(abs(float(terms.sum())), 1)
+    return found
 
 
 def find_network(name: str) -> DiscreteNetwork:
@@ -109,6 +147,7 @@ def table(record: Mapping[str, Any]) -> str:
             continue
         found = distances(rows, name, half)
         mistakes = sorted({m for r in mine for m in r["mistakes"].split("; ") if m[0] != "n"})
+        nats = {edge: value for r in mine for edge, value in r.get("nats", {}).items()}
         words = f"{name}, do on half, classes" if half else name
         lines.append(
             [
@@ -116,11 +155,12 @@ def table(record: Mapping[str, Any]) -> str:
                 f"{mine[0]['variables']} / {mine[0]['edges']}",
                 ", ".join(map(str, found)),
                 f"{np.mean(found):.2g}",
-                f"{limit:g}",
+                f"below {limit:g}" if name in BEATEN else f"{limit:g}",
                 f"{max(r['cpu_s'] for r in mine):.2g} s",
                 "" if half else "; ".join(mistakes),
+                "" if half else "; ".join(f"{edge} {value:g}" for edge, value in nats.items()),
             ]
         )
     header = ["network", "variables / edges", "SHD of each seed", "mean", "asked",
-              "slowest, processor time", "mistakes"]  # fmt: skip
+              "slowest, processor time", "mistakes", "nats for each missing edge"]  # fmt: skip
     return markdown(header, lines)

@@ -6,13 +6,15 @@ from typing import Any
 import numpy as np
 import pandas
 import pytest
-from scipy.optimize import minimize
-from scipy.special import logsumexp
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from s2lab.causal.data import InterventionalData
 from s2lab.causal.discovery.ancestral import AncestralDiscovery
-from s2lab.causal.discovery.effects import evidence, order_by_effects, pearson
+from s2lab.causal.discovery.effects import (
+    evidence,
+    order_by_effects,
+    pearson,
+)
 from s2lab.causal.discovery.environments import Environments
 from s2lab.causal.discovery.family_scores import FamilyScores, ScoreOptions
 from s2lab.causal.discovery.gaussian_score import GaussianScores
@@ -70,32 +72,6 @@ def test_an_unknown_environment_is_pooled_or_apart_whichever_scores_higher() -> 
         expected += plain_score(block(data, 0, [e]), 2, (0, 1), 1.0) - np.log(4)
     assert value == pytest.approx(expected, abs=1e-6)
     assert [data.regimes[e] for e in apart] == [("X2",)]
-
-
-def test_the_additive_fit_reaches_the_optimum_that_scipy_finds() -> None:
-    scm = StructuralCausalModel.random_networks(
-        make_family("collider", 4), np.random.default_rng(0), 3
-    )
-    data = simulate(scm, 400, 0, np.random.default_rng(1))
-    scores = FamilyScores(
-        Environments.from_data(data), ScoreOptions(alpha=0.01, ridge=0.5, tolerance=1e-6)
-    )
-    ours = scores.of_kind(True, 3, (0, 1, 2))[0]
-    onehot = np.concatenate(
-        [np.ones((400, 1)), *(np.eye(3)[data.codes[:, p]] for p in range(3))], axis=1
-    )  # [N, F]
-    target = data.codes[:, 3]  # [N]
-
-    def loss(flat: np.ndarray) -> float:
-        weights = flat.reshape(onehot.shape[1], 3)
-        logits = onehot @ weights  # [N, K]
-        fit = logits[np.arange(400), target] - logsumexp(logits, axis=1)
-        return float(-fit.sum() + 0.25 * (flat**2).sum())
-
-    best = minimize(loss, np.zeros(onehot.shape[1] * 3), tol=1e-10)
-    from scipy.stats import chi2
-
-    assert ours == pytest.approx(-best.fun - 3 * chi2.isf(0.01, 4) / 2, abs=1e-2)
 
 
 def test_pearson_has_the_mean_and_variance_of_all_permutations() -> None:
