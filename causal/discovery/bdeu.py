@@ -14,10 +14,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from s2lab.causal.data import InterventionalData
+from s2lab.causal.discovery.compiled import kernel
 
 TABLE = 512
 """Counts up to this use a running sum of logarithms instead of lgamma."""
@@ -44,7 +44,7 @@ def distinct_rows(
     return np.ascontiguousarray(rows[:, :-1]), weights, data.targeted[rows[:, -1]]
 
 
-@njit(cache=True)
+@kernel
 def table_scores(
     codes: NDArray[np.int64],  # [U, V]
     weights: NDArray[np.int64],  # [U]
@@ -101,7 +101,7 @@ def table_scores(
     return scores
 
 
-@njit(cache=True)
+@kernel
 def split_cells(
     above: NDArray[np.int32],  # [U] cell of every row in the smaller table
     column: NDArray[np.int64],  # [U] category of the added variable
@@ -126,7 +126,7 @@ def split_cells(
     return used
 
 
-@njit(cache=True)
+@kernel
 def rows_by_target(
     targeted: NDArray[np.bool_],  # [U, V]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:  # [V + 1], [all]
@@ -144,7 +144,7 @@ def rows_by_target(
     return starts, members
 
 
-@njit(cache=True)
+@kernel
 def lowest_bit(mask: int, variables: int) -> int:
     """Position of the lowest bit of a mask; the number of variables for an empty one."""
     if mask == 0:
@@ -155,7 +155,7 @@ def lowest_bit(mask: int, variables: int) -> int:
     return bit
 
 
-@njit(cache=True)
+@kernel
 def extend(rising: NDArray[np.float64], filled: int, count: int, prior: float) -> int:
     """Make rising[n] = lgamma(prior + n) - lgamma(prior) valid up to a count; return how far."""
     while filled < min(count, TABLE):
@@ -164,7 +164,7 @@ def extend(rising: NDArray[np.float64], filled: int, count: int, prior: float) -
     return filled
 
 
-@njit(cache=True)
+@kernel
 def rise(rising: NDArray[np.float64], count: int, prior: float, base: float) -> float:
     """Return lgamma(prior + count) - lgamma(prior); `base` is the latter."""
     if count <= TABLE:
@@ -172,7 +172,7 @@ def rise(rising: NDArray[np.float64], count: int, prior: float, base: float) -> 
     return math.lgamma(prior + count) - base
 
 
-@njit(cache=True)
+@kernel
 def families_from_tables(tables: NDArray[np.float64]) -> NDArray[np.float64]:  # [V, 2^V]
     """Turn G_i(F) into scores of i with parents S."""
     variables, masks = tables.shape

@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.special import gammaincc
 
+from s2lab.causal.discovery.compiled import kernel
 from s2lab.causal.discovery.environments import Environments
 
 STRONGEST = 300.0
@@ -24,7 +24,7 @@ UNKNOWN_SHIFT = 3.0
 """-log10 p above which a variable counts as shifted in an environment of unknown targets."""
 
 
-@njit(cache=True)
+@kernel
 def pearson(counts: NDArray[np.int64]) -> tuple[float, float, float]:
     """Pearson's statistic of a table [R, C], its permutation mean and variance; 0 if trivial."""
     n = counts.sum()
@@ -51,7 +51,7 @@ def pearson(counts: NDArray[np.int64]) -> tuple[float, float, float]:
     return statistic, n / (n - 1) * (r - 1) * (c - 1), max(variance, 1e-12)
 
 
-@njit(cache=True)
+@kernel
 def within_tests(
     columns: NDArray[np.int8],  # [V, N]
     starts: NDArray[np.int64],  # [E + 1]
@@ -74,7 +74,7 @@ def within_tests(
     return sums
 
 
-@njit(cache=True)
+@kernel
 def shift_tests(
     columns: NDArray[np.int8],  # [V, N]
     starts: NDArray[np.int64],  # [E + 1]
@@ -179,7 +179,7 @@ def order_by_effects(weight: NDArray[np.float64]) -> NDArray[np.int64]:  # [V, V
     return reinsert(weight, np.array(order, np.int64))
 
 
-@njit(cache=True)
+@kernel
 def reinsert(
     found: NDArray[np.float64],  # [V, V]
     order: NDArray[np.int64],  # [V] changed in place

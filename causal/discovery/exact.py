@@ -10,11 +10,11 @@ import time
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from s2lab.causal.data import InterventionalData, as_frame
 from s2lab.causal.discovery.bdeu import local_scores
+from s2lab.causal.discovery.compiled import kernel
 from s2lab.causal.discovery.environments import MAX_CATEGORIES, SEPARATE, Environments
 from s2lab.causal.discovery.fitted import GraphEstimator, deadline_after
 from s2lab.causal.discovery.posterior import edge_posterior
@@ -161,7 +161,7 @@ def check_time(deadline: float, max_seconds: float | None) -> None:
         )
 
 
-@njit(cache=True)
+@kernel
 def scores_of_parents(
     columns: NDArray[np.int8],  # [V, N]
     starts: NDArray[np.int64],  # [E + 1]
@@ -196,7 +196,7 @@ def check_size(data: InterventionalData) -> None:
             )
 
 
-@njit(cache=True)
+@kernel
 def best_graph(
     scores: NDArray[np.float64],  # [V, 2^V]
 ) -> tuple[NDArray[np.bool_], float]:  # [V, V] parent_to_child

@@ -8,18 +8,21 @@ neighbours over undirected edges, N those of them that are adjacent to x.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from s2lab.causal.discovery.compiled import kernel
 from s2lab.causal.discovery.gies_score import gain_of_parent
 
 Matrix = NDArray[np.bool_]
 Members = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+Node = Any  # a whole number, of Python or numpy
 
 
-@njit(cache=True)
+@kernel
 def cliques(
     adjacent: Matrix,  # [V, V]
     options: Members,  # [V]
@@ -54,7 +57,7 @@ def cliques(
         at += 1
 
 
-@njit(cache=True)
+@kernel
 def reaches(links: Matrix, start: int, goal: int, blocked: Members) -> bool:
     """Whether a path along `links` [V, V] leads from start to goal around the blocked nodes.
 
@@ -74,8 +77,8 @@ def reaches(links: Matrix, start: int, goal: int, blocked: Members) -> bool:
     return False
 
 
-@njit(cache=True)
-def separated(lines: Matrix, some: Members, others: Members, x: int, y: int) -> bool:
+@kernel
+def separated(lines: Matrix, some: Members, others: Members, x: Node, y: Node) -> bool:
     """Whether without x and y no path of undirected `lines` [V, V] joins some and others."""
     seen = some.copy()
     seen[x] = seen[y] = True
@@ -91,10 +94,10 @@ def separated(lines: Matrix, some: Members, others: Members, x: int, y: int) -> 
     return True
 
 
-@njit(cache=True)
-def best_insert(  # type: ignore[no-untyped-def]  # numba infers: (gain, its clique C [V])
-    graph, covariances, rows, penalty, x, y, look
-):
+@kernel
+def best_insert(
+    graph: Matrix, covariances: Floats, rows: Floats, penalty: float, x: Node, y: Node, look: bool
+) -> tuple[float, Members]:
     """Return the best x -> y between nodes that are not adjacent, and its clique C.
 
     C is N with a part of ne(y) not adjacent to x. Without `look`, paths from y to x around C do
@@ -111,8 +114,10 @@ def best_insert(  # type: ignore[no-untyped-def]  # numba infers: (gain, its cli
     return best, best_clique
 
 
-@njit(cache=True)
-def best_delete(graph, covariances, rows, penalty, x, y):  # type: ignore[no-untyped-def]  # as above
+@kernel
+def best_delete(
+    graph: Matrix, covariances: Floats, rows: Floats, penalty: float, x: Node, y: Node
+) -> tuple[float, Members]:
     """Return the best removal of x -> y or x - y, and its clique C inside N."""
     adjacent, parents = graph | graph.T, graph[:, y] & ~graph[y]
     common = graph[:, y] & graph[y] & adjacent[x]
@@ -125,8 +130,10 @@ def best_delete(graph, covariances, rows, penalty, x, y):  # type: ignore[no-unt
     return best, best_clique
 
 
-@njit(cache=True)
-def best_turn(graph, covariances, rows, penalty, x, y):  # type: ignore[no-untyped-def]  # as above
+@kernel
+def best_turn(
+    graph: Matrix, covariances: Floats, rows: Floats, penalty: float, x: Node, y: Node
+) -> tuple[float, Members]:
     """Return the best x -> y made of y -> x or of y - x, and its clique C inside ne(y)."""
     adjacent, lines = graph | graph.T, graph & graph.T
     parents_x, parents_y = graph[:, x] & ~graph[x], graph[:, y] & ~graph[y]
@@ -157,8 +164,10 @@ def best_turn(graph, covariances, rows, penalty, x, y):  # type: ignore[no-untyp
     return best, best_clique
 
 
-@njit(cache=True)
-def bound_inserts(graph, covariances, rows, penalty, stale, bounds):  # type: ignore[no-untyped-def]  # as above
+@kernel
+def bound_inserts(
+    graph: Matrix, covariances: Floats, rows: Floats, penalty: float, stale: Members, bounds: Floats
+) -> None:
     """Write into `bounds` [V, V] the best gain of x -> y for every stale y, paths overlooked."""
     for y in np.flatnonzero(stale):
         for x in range(len(graph)):
@@ -167,8 +176,10 @@ def bound_inserts(graph, covariances, rows, penalty, stale, bounds):  # type: ig
                 bounds[x, y], _ = best_insert(graph, covariances, rows, penalty, x, y, False)
 
 
-@njit(cache=True)
-def pick_insert(graph, covariances, rows, penalty, bounds):  # type: ignore[no-untyped-def]  # as above
+@kernel
+def pick_insert(
+    graph: Matrix, covariances: Floats, rows: Floats, penalty: float, bounds: Floats
+) -> tuple[float, Node, Node, Members]:
     """Return the best valid insertion as (gain, x, y, C), looking at the highest bounds first."""
     size = len(graph)
     left = bounds.copy().ravel()
@@ -185,8 +196,10 @@ def pick_insert(graph, covariances, rows, penalty, bounds):  # type: ignore[no-u
         looked[at] = True
 
 
-@njit(cache=True)
-def pick_other(graph, covariances, rows, penalty, turning):  # type: ignore[no-untyped-def]  # as above
+@kernel
+def pick_other(
+    graph: Matrix, covariances: Floats, rows: Floats, penalty: float, turning: bool
+) -> tuple[float, Node, Node, Members]:
     """Return the best valid turn or deletion as (gain, x, y, C)."""
     best, best_x, best_y = -np.inf, 0, 0
     best_clique = np.zeros(len(graph), np.bool_)
@@ -202,7 +215,7 @@ def pick_other(graph, covariances, rows, penalty, turning):  # type: ignore[no-u
     return best, best_x, best_y, best_clique
 
 
-@njit(cache=True)
+@kernel
 def member_of_class(graph: Matrix, first: NDArray[np.int64]) -> Matrix:  # [V, V]
     """Orient all undirected edges without new v-structure or cycle, the `first` nodes first.
 

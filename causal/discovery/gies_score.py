@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from s2lab.causal.data import ContinuousData
+from s2lab.causal.discovery.compiled import kernel
 from s2lab.causal.errors import InputError
 
 COLLINEAR = 1e-10
@@ -39,7 +39,7 @@ def pooled_covariances(
     return scatter / rows[:, None, None], rows
 
 
-@njit(cache=True)
+@kernel
 def residual_variances(
     covariance: NDArray[np.float64],  # [V, V]
     inputs: NDArray[np.int64],  # [P]
@@ -74,7 +74,7 @@ def residual_variances(
     return max(without, least), max(left, least)
 
 
-@njit(cache=True)
+@kernel
 def gain_of_parent(
     covariances: NDArray[np.float64],  # [V, V, V]
     rows: NDArray[np.float64],  # [V]

@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from s2lab.causal.discovery.compiled import kernel, quick_kernel
 
 MEMORY = 8
 """Steps that L-BFGS remembers."""
@@ -19,7 +20,7 @@ LEVEL = 0.05
 is no evidence against a family."""
 
 
-@njit(cache=True, fastmath=True)
+@quick_kernel
 def loss_and_gradient(
     weights: NDArray[np.float64],  # [F, K] row 0 is the intercept
     features: NDArray[np.int32],  # [C, P] rows of `weights` that a configuration adds
@@ -66,7 +67,7 @@ def loss_and_gradient(
     return loss
 
 
-@njit(cache=True)
+@kernel
 def curvature(
     width: int,
     features: NDArray[np.int32],  # [C, P]
@@ -86,7 +87,7 @@ def curvature(
     return np.linalg.inv(found), 1.0 / shares(counts, totals)  # type: ignore[return-value]  # of any float type
 
 
-@njit(cache=True)
+@kernel
 def moments(
     width: int,
     features: NDArray[np.int32],  # [C, P]
@@ -104,7 +105,7 @@ def moments(
     return found
 
 
-@njit(cache=True)
+@kernel
 def shares(
     counts: NDArray[np.float64],  # [C, K]
     totals: NDArray[np.float64],  # [C]
@@ -117,7 +118,7 @@ def shares(
     return share
 
 
-@njit(cache=True)
+@kernel
 def log_volume(
     width: int,
     features: NDArray[np.int32],  # [C, P]
@@ -145,7 +146,7 @@ def log_volume(
     return 0.5 * total
 
 
-@njit(cache=True)
+@kernel
 def fit(
     weights: NDArray[np.float64],  # [F, K] in: a start; out: the fit
     features: NDArray[np.int32],  # [C, P]
@@ -192,7 +193,7 @@ def fit(
     return loss
 
 
-@njit(cache=True)
+@kernel
 def descent(
     gradient: NDArray[np.float64],  # [F, K]
     moments: NDArray[np.float64],  # [F, F] first guess at the inverse Hessian, over features

@@ -10,15 +10,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from s2lab.causal.discovery.compiled import kernel, quick_kernel
 from s2lab.causal.discovery.environments import POOLED, SEPARATE, UNDECIDED
 from s2lab.causal.discovery.logit_fit import curvature, fit, log_volume
 from s2lab.causal.discovery.table_score import count, parent_cells
 
 
-@njit(cache=True)
+@kernel
 def distinct(
     features: NDArray[np.int32],  # [cells, P]
     counts: NDArray[np.int32],  # [cells, K]
@@ -41,7 +41,7 @@ def distinct(
     return kept, weights, totals
 
 
-@njit(cache=True)
+@kernel
 def configuration_features(
     columns: NDArray[np.int8],  # [V, N]
     cardinalities: NDArray[np.int64],  # [V]
@@ -60,7 +60,7 @@ def configuration_features(
     return features
 
 
-@njit(cache=True)
+@kernel
 def family_fit(
     columns: NDArray[np.int8],  # [V, N]
     starts: NDArray[np.int64],  # [E + 1]
@@ -114,7 +114,7 @@ def family_fit(
     return score
 
 
-@njit(cache=True)
+@kernel
 def parent_strengths(
     columns: NDArray[np.int8],  # [V, N]
     starts: NDArray[np.int64],  # [E + 1]
@@ -151,7 +151,7 @@ def parent_strengths(
     return strengths
 
 
-@njit(cache=True)
+@kernel
 def family_volume(
     columns: NDArray[np.int8],  # [V, N]
     starts: NDArray[np.int64],  # [E + 1]
@@ -183,7 +183,7 @@ def family_volume(
     return volume
 
 
-@njit(cache=True, fastmath=True)
+@quick_kernel
 def likelihood(
     weights: NDArray[np.float64],  # [F, K]
     features: NDArray[np.int32],  # [cells, P]
@@ -202,7 +202,7 @@ def likelihood(
     return total
 
 
-@njit(cache=True, fastmath=True)
+@quick_kernel
 def add_logits(
     weights: NDArray[np.float64],  # [F, K]
     features: NDArray[np.int32],  # [P]
@@ -216,7 +216,7 @@ def add_logits(
             logits[k] += weights[f, k]
 
 
-@njit(cache=True, fastmath=True)
+@quick_kernel
 def residual_statistics(
     columns: NDArray[np.int8],  # [V, N]
     starts: NDArray[np.int64],  # [E + 1]
@@ -264,7 +264,7 @@ def residual_statistics(
     return statistics
 
 
-@njit(cache=True, fastmath=True)
+@quick_kernel
 def fill_expected(
     columns: NDArray[np.int8],  # [V, N]
     cardinalities: NDArray[np.int64],  # [V]

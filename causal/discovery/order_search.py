@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from itertools import combinations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from s2lab.causal.discovery.compiled import kernel
 from s2lab.causal.discovery.family_scores import Family
 from s2lab.causal.discovery.parent_search import MARGIN
 
@@ -87,7 +87,7 @@ def masks_of(who: NDArray[np.int64], order: NDArray[np.int64]) -> NDArray[np.int
     return np.asarray(before @ (1 << np.arange(who.shape[1])))
 
 
-@njit(cache=True)
+@kernel
 def bit_of(who: NDArray[np.int64], child: int, other: int) -> int:
     """Mask of one variable among a child's candidates, 0 where it is none."""
     for c in range(who.shape[1]):
@@ -96,7 +96,7 @@ def bit_of(who: NDArray[np.int64], child: int, other: int) -> int:
     return 0
 
 
-@njit(cache=True)
+@kernel
 def climb_orders(
     best: NDArray[np.float64],  # [V, masks]
     who: NDArray[np.int64],  # [V, C] candidates, -1: none

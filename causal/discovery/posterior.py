@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from s2lab.causal.discovery.compiled import kernel
 
-@njit(cache=True)
+
+@kernel
 def add_logs(a: float, b: float) -> float:
     """log(exp a + exp b)."""
     if a < b:
@@ -22,7 +23,7 @@ def add_logs(a: float, b: float) -> float:
     return a if b == -math.inf else a + math.log1p(math.exp(b - a))
 
 
-@njit(cache=True)
+@kernel
 def edge_posterior(scores: NDArray[np.float64]) -> NDArray[np.float64]:  # [V, 2^V] -> [V, V]
     """Probability of j -> i at [j, i], given the log scores of every family."""
     variables, masks = scores.shape
@@ -63,7 +64,7 @@ def edge_posterior(scores: NDArray[np.float64]) -> NDArray[np.float64]:  # [V, 2
     return np.minimum(posterior, 1.0)
 
 
-@njit(cache=True)
+@kernel
 def subset_sums(scores: NDArray[np.float64], child: int) -> NDArray[np.float64]:  # [2^V] -> [2^V]
     """Log of the sum of exp(score) over all subsets of every set without the child."""
     sums = scores.copy()

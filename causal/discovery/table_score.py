@@ -11,16 +11,16 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from s2lab.causal.discovery.compiled import kernel
 from s2lab.causal.discovery.environments import DROPPED, POOLED, SEPARATE, UNDECIDED
 
 DENSE = 4
 """Tables with more cells than this many times the rows are renumbered to the occupied ones."""
 
 
-@njit(cache=True)
+@kernel
 def family_score(
     columns: NDArray[np.int8],  # [V, N]
     starts: NDArray[np.int64],  # [E + 1]
@@ -43,7 +43,7 @@ def family_score(
     )  # fmt: skip
 
 
-@njit(cache=True)
+@kernel
 def parent_cells(
     columns: NDArray[np.int8],  # [V, N]
     cardinalities: NDArray[np.int64],  # [V]
@@ -65,7 +65,7 @@ def parent_cells(
     return labels, cells, configurations
 
 
-@njit(cache=True)
+@kernel
 def renumber(labels: NDArray[np.int32], cells: int) -> int:
     """Renumber labels [N] in place to 0, 1, ... in order of appearance; return how many."""
     lookup = np.full(cells, -1, np.int32)
@@ -79,7 +79,7 @@ def renumber(labels: NDArray[np.int32], cells: int) -> int:
     return used
 
 
-@njit(cache=True)
+@kernel
 def labelled_score(
     labels: NDArray[np.int32],  # [N]
     cells: int,
@@ -124,7 +124,7 @@ def labelled_score(
     return score
 
 
-@njit(cache=True)
+@kernel
 def decide(
     pool: NDArray[np.int32],  # [cells, K] counts of the pooled rows; undecided ones are added
     own: NDArray[np.int32],  # [cells, K] zeros
@@ -170,7 +170,7 @@ def decide(
     return total
 
 
-@njit(cache=True)
+@kernel
 def count(
     counts: NDArray[np.int32],  # [cells, K]
     labels: NDArray[np.int32],  # [N]
@@ -184,7 +184,7 @@ def count(
         counts[labels[row], column[row]] += step
 
 
-@njit(cache=True)
+@kernel
 def compare(
     pool: NDArray[np.int32],  # [cells, K]
     own: NDArray[np.int32],  # [cells, K]; emptied cell marks are restored
@@ -212,7 +212,7 @@ def compare(
     return together, apart
 
 
-@njit(cache=True)
+@kernel
 def table(counts: NDArray[np.int32], cell_prior: float, prior: float) -> float:
     """Dirichlet-multinomial log likelihood of a table [cells, K]."""
     score = 0.0
