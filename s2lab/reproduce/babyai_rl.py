@@ -64,8 +64,8 @@ def reproduce(
     chosen = dict.fromkeys(CORES, 1)
     if not quick:
         cores = {fields(label)[0] for label in asked}
-        tried = {core: options(core) for core in CORES if core in cores}
-        found = choose("babyai-rl-search", tried, parallel=parallel)
+        tried = {core: options(core) for core in CORES}
+        found = choose("babyai-rl-search", tried, asked=cores, parallel=parallel)
         if found is None:
             return 130
         chosen |= found

@@ -25,7 +25,7 @@ from s2lab.reproduce.failures import failures
 from s2lab.reproduce.fourrooms_table import LARGE, WORLD, draw, table
 from s2lab.reproduce.kept_runs import Part, kept, measure, record_path
 from s2lab.reproduce.records import read_record
-from s2lab.reproduce.search import choose, known
+from s2lab.reproduce.search import choose
 
 FEATURES, WIDE_FEATURES = 64, 144
 CORES = some("none", "lstm", "gru", "rims", "workspace")
@@ -70,11 +70,11 @@ def reproduce(
     asked = {of(label) for label in part.labels(list(untuned))}
     chosen = dict.fromkeys(everybody, QUICK_OPTION)
     if not quick:
-        tried = {who: options(who) for who in everybody if who in asked}
-        found = choose("fourrooms-search", tried, parallel=parallel)
+        tried = {who: options(who) for who in everybody}
+        found = choose("fourrooms-search", tried, asked=asked, parallel=parallel)
         if found is None:
             return 130
-        chosen |= known("fourrooms-search", {who: options(who) for who in everybody}) | found
+        chosen |= found
     contest = contest_of(name, rows(chosen, quick), quick)
     jobs = part.jobs([label for label in contest.contestants if of(label) in asked])
     about = {"world": WORLD, "larger": LARGE, "ceilings": known_ceilings(contest)}

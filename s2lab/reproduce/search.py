@@ -4,7 +4,7 @@ Chosen by success in training, late in the budget, on one seed that no row of a 
 that a table is judged on are never played. A record of its own keeps what was tried. Knows no task.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from s2lab.reproduce.agent_runs import Contest, Job, Settings
@@ -15,32 +15,33 @@ SEED = 1000
 
 
 def choose(
-    name: str, options: Mapping[str, Sequence[Settings]], *, parallel: int | None = None
+    name: str,
+    options: Mapping[str, Sequence[Settings]],
+    *,
+    asked: Container[str] | None = None,
+    parallel: int | None = None,
 ) -> dict[str, int] | None:
     """The place of the settings with the most training success, for every contestant.
 
     Args:
         name: of the record
-        options: contestant -> settings to try
+        options: every contestant -> settings to try; a record keeps only what is in here
+        asked: contestants whose missing options are to be tried now; all by default
         parallel: runs side by side
 
     Returns:
-        contestant -> place in its options, the first of equals; None when interrupted
+        contestant -> place in its options, the first of equals, of those asked for and of those
+        whose every option was on record; None when interrupted
     """
-    tried = {
-        label_of(contestant, place): settings
+    contest = contest_of(name, options)
+    jobs: list[Job] = [
+        (label_of(contestant, place), SEED)
         for contestant, several in options.items()
-        for place, settings in enumerate(several)
-    }
-    contest = Contest(name, tried, layouts=0)
-    jobs: list[Job] = [(label, SEED) for label in tried]
+        for place in range(len(several))
+        if asked is None or contestant in asked
+    ]
     results = measure(contest, jobs, {"search": True}, parallel=parallel)
-    if results is None:
-        return None
-    return {
-        contestant: best([success(results, contestant, place) for place in range(len(several))])
-        for contestant, several in options.items()
-    }
+    return None if results is None else best_of(results, options)
 
 
 def known(name: str, options: Mapping[str, Sequence[Settings]]) -> dict[str, int]:
@@ -49,14 +50,28 @@ def known(name: str, options: Mapping[str, Sequence[Settings]]) -> dict[str, int
     A part of a table needs it for the rows that it leaves alone: a record keeps a row whose
     settings are those of today.
     """
-    chosen = {}
-    for contestant, several in options.items():
-        labels = {label_of(contestant, place): each for place, each in enumerate(several)}
-        results = kept(Contest(name, labels, layouts=0))
-        if len(results) == len(several):
-            rates = [success(results, contestant, place) for place in range(len(several))]
-            chosen[contestant] = best(rates)
-    return chosen
+    return best_of(kept(contest_of(name, options)), options)
+
+
+def best_of(
+    results: Mapping[Job, Mapping[str, Any]], options: Mapping[str, Sequence[Settings]]
+) -> dict[str, int]:
+    """Contestant -> the place of what trained best, where every option has a result."""
+    return {
+        contestant: best([success(results, contestant, place) for place in range(len(several))])
+        for contestant, several in options.items()
+        if all((label_of(contestant, place), SEED) in results for place in range(len(several)))
+    }
+
+
+def contest_of(name: str, options: Mapping[str, Sequence[Settings]]) -> Contest:
+    """A contestant for every option."""
+    tried = {
+        label_of(contestant, place): settings
+        for contestant, several in options.items()
+        for place, settings in enumerate(several)
+    }
+    return Contest(name, tried, layouts=0)
 
 
 def label_of(contestant: str, place: int) -> str:

@@ -114,16 +114,12 @@ def reproduce(
     chosen = {(core, family): 1 for core in CORES for family in FAMILIES}
     if not quick:
         pairs = {(core, PROTOCOLS[name].family) for core, name in map(fields, asked)}
-        tried = {
-            f"{core}, {family}": options(core, family)
-            for core in CORES
-            for family in FAMILIES
-            if (core, family) in pairs
-        }
-        found = choose("shifts-search", tried, parallel=parallel)
+        tried = {f"{core}, {family}": options(core, family) for core, family in chosen}
+        wanted = [f"{core}, {family}" for core, family in pairs]
+        found = choose("shifts-search", tried, asked=wanted, parallel=parallel)
         if found is None:
             return 130
-        chosen |= {(core, family): found[f"{core}, {family}"] for core, family in pairs}
+        chosen |= {pair: found[", ".join(pair)] for pair in chosen if ", ".join(pair) in found}
     contest = contest_of(quick, chosen)
     if measure(contest, part.jobs(asked), about(), parallel=parallel, after=write_page) is None:
         return 130

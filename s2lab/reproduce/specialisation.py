@@ -49,8 +49,8 @@ def reproduce(
     chosen = dict.fromkeys(CORES, 1)
     if not quick:
         cores = {fields(label)[0] for label in asked}
-        tried = {core: options(core) for core in CORES if core in cores}
-        found = choose("specialisation-search", tried, parallel=parallel)
+        tried = {core: options(core) for core in CORES}
+        found = choose("specialisation-search", tried, asked=cores, parallel=parallel)
         if found is None:
             return 130
         chosen |= found

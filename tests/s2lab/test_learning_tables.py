@@ -240,6 +240,33 @@ def test_the_search_keeps_what_trained_best_and_nothing_else(
     assert "| lstm, option 3 | 7 | 0.500 | 1.5 |" in text
 
 
+def test_a_search_for_one_leaves_the_others_on_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    played: list[str] = []
+
+    def run(contest: Contest, jobs: Any, note: Any, *, known: Any, **_: Any) -> Any:
+        new = [job for job in jobs if job not in known]
+        played.extend(label for label, _ in new)
+        result = {
+            "layouts": 0,
+            "played": [fourrooms.WORLD],
+            "steps": 7,
+            "training_success": 0.5,
+            "cpu_s": 1.0,
+        }
+        note(dict.fromkeys(new, result))
+        return known
+
+    monkeypatch.setattr("s2lab.reproduce.kept_runs.run_contest", run)
+    tried = {core: fourrooms.options(core) for core in ("lstm", "gru")}
+    assert search.choose("some-search", tried, asked=["lstm"]) == {"lstm": 0}
+    assert search.choose("some-search", tried, asked=["gru"]) == {"lstm": 0, "gru": 0}
+    assert played == [f"{core}, option {place}" for core in tried for place in range(6)]
+    assert len(json.loads(Path("runs/records/some-search.json").read_text())["rows"]) == 12
+
+
 def test_what_an_explorer_without_memory_fails_at_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
