@@ -61,6 +61,7 @@ class FamilyScores:
         """How many families were scored."""
         self._cache: dict[tuple[bool, int, Family], tuple[float, NDArray[np.int8]]] = {}
         self._doubts: dict[tuple[int, Family], list[int]] = {}
+        self._screens: dict[tuple[int, Family, Family], NDArray[np.float64]] = {}
         self._weights: dict[int, tuple[Family, NDArray[np.float64]]] = {}
 
     def score(self, child: int, parents: Family) -> float:
@@ -84,9 +85,13 @@ class FamilyScores:
         return self._cache[key]
 
     def screen(self, child: int, parents: Family, candidates: list[int]) -> NDArray[np.float64]:
-        """-log10 p of what each candidate [C] would add to the last fit of this family."""
-        if not candidates:
-            return np.zeros(0)
+        """-log10 p of what each candidate [C] would add to the fit of this family."""
+        key = (child, parents, tuple(candidates))
+        if key not in self._screens:
+            self._screens[key] = self._screen(*key) if candidates else np.zeros(0)
+        return self._screens[key]
+
+    def _screen(self, child: int, parents: Family, candidates: Family) -> NDArray[np.float64]:
         roles, weights = self._last_fit(child, parents)
         rows, chosen = self.rows, np.array(candidates, np.int64)
         statistics = residual_statistics(

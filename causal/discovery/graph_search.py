@@ -99,44 +99,40 @@ class Climber:
         return best, best_total
 
     def turned(self) -> tuple[list[Family], float]:
-        """Turn every open edge between small families, free both ends, climb; keep what helps.
-
-        Returns the best graph and its score.
+        """Turn every open edge between small families, free both ends of such edges, climb; keep
+        what helps. Returns the best graph and its score.
         """
         best, best_total = list(self.parents), self.total()
-        waiting = self._open_edges(best)
+        open_edges = self._open_edges(best, TURNED)
+        waiting = list(open_edges)
         while waiting and time.monotonic() < self.deadline:
             p, c = waiting.pop()
-            self.parents = self._freed(best, {p, c})
+            self.parents = freed(best, {p, c}, open_edges)
             if not closes_cycle(("add", c, p), descendants(self.parents), self.parents):
                 self.parents[p] = joined(self.parents[p], c)
             self.climb()
             total = self.total()
             if total > best_total + MARGIN:
                 best, best_total = list(self.parents), total
-                waiting = self._open_edges(best)
+                open_edges = self._open_edges(best, TURNED)
+                waiting = list(open_edges)
         self.parents = best
         return best, best_total
 
-    def _open_edges(self, parents: list[Family]) -> list[tuple[int, int]]:
-        """Edges between small families whose direction is open to doubt."""
+    def _open_edges(self, parents: list[Family], most: int) -> list[tuple[int, int]]:
+        """Edges between families of at most so many whose direction is open to doubt."""
         return [
             (p, child)
             for child, held in enumerate(parents)
             for p in held
-            if self.reversible[p, child] and max(len(held), len(parents[p])) <= TURNED
+            if self.reversible[p, child] and max(len(held), len(parents[p])) <= most
         ]
 
     def _shaken(self, parents: list[Family], rng: np.random.Generator) -> list[Family]:
-        count = int(rng.integers(1, 1 + min(4, len(parents))))
-        return self._freed(parents, set(rng.choice(len(parents), count, replace=False).tolist()))
-
-    def _freed(self, parents: list[Family], loose: set[int]) -> list[Family]:
-        """The graph without the open edges at some variables."""
-        return [
-            tuple(p for p in held if not ((p in loose or j in loose) and self.reversible[p, j]))
-            for j, held in enumerate(parents)
-        ]
+        size = len(parents)
+        count = int(rng.integers(1, 1 + min(4, size)))
+        loose = set(rng.choice(size, count, replace=False).tolist())
+        return freed(parents, loose, self._open_edges(parents, size))
 
     def apply(self, move: Move) -> None:
         """Change the graph and renew the gains that it touches."""
@@ -172,6 +168,14 @@ class Climber:
             theirs = self.parents[a]
             gain += self.score(a, joined(theirs, b)) - self.score(a, theirs)
         return gain
+
+
+def freed(
+    parents: Sequence[Family], loose: set[int], edges: Sequence[tuple[int, int]]
+) -> list[Family]:
+    """The graph without those of some edges that begin or end at a loose variable."""
+    gone = {edge for edge in edges if loose & set(edge)}
+    return [tuple(p for p in held if (p, j) not in gone) for j, held in enumerate(parents)]
 
 
 def descendants(parents: Sequence[Family]) -> list[int]:

@@ -9,6 +9,7 @@ from s2lab.causal.discovery.environments import Environments
 from s2lab.causal.discovery.exact import best_graph
 from s2lab.causal.discovery.family_scores import FamilyScores, ScoreOptions
 from s2lab.causal.discovery.graph_search import closes_cycle, descendants
+from s2lab.causal.discovery.graph_search import freed
 from s2lab.causal.discovery.order_search import best_in_orders
 from s2lab.causal.families import make_family
 from s2lab.causal.metrics import interventional_cpdag_distance
@@ -78,3 +79,10 @@ def test_with_a_do_on_half_of_sachs_its_interventional_class_is_found(seed: int)
     data = simulate(StructuralCausalModel.from_network(network), 5000, 512, rng, targets)
     found = AncestralDiscovery().fit_data(data).graph_
     assert interventional_cpdag_distance(network.graph, found, data.regimes) == 0
+
+
+def test_freeing_takes_the_named_edges_at_the_loose_variables_only() -> None:
+    parents = [(), (0,), (0, 1), (0, 1, 2)]  # full; of its edges 1 -> 3 and 2 -> 3 may not go
+    edges = [(0, 1), (0, 2), (1, 2), (0, 3)]
+    assert freed(parents, {1}, edges) == [(), (), (0,), (0, 1, 2)]
+    assert freed(parents, {0, 3}, edges) == [(), (), (1,), (1, 2)]
