@@ -8,8 +8,7 @@ from s2lab.causal.discovery.ancestral import AncestralDiscovery
 from s2lab.causal.discovery.environments import Environments
 from s2lab.causal.discovery.exact import best_graph
 from s2lab.causal.discovery.family_scores import FamilyScores, ScoreOptions
-from s2lab.causal.discovery.graph_search import closes_cycle, descendants
-from s2lab.causal.discovery.graph_search import freed
+from s2lab.causal.discovery.graph_search import closes_cycle, descendants, freed
 from s2lab.causal.discovery.order_search import best_in_orders
 from s2lab.causal.families import make_family
 from s2lab.causal.metrics import interventional_cpdag_distance
