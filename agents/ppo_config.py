@@ -40,6 +40,9 @@ class PPOConfig:
     """Fraction of `entropy_coef` that is left, linearly, when the budget of steps is spent."""
     value_coef: float = 0.5
     """Weight of the value loss."""
+    value_gain: float = 1.0
+    """Factor on the first weights of the value's last layer. Near 0 the values begin at 0: those of
+    a new network are noise, which as advantages moves the policy before it has seen a reward."""
     max_grad_norm: float = 0.5
     """Gradients are scaled down to this 2-norm."""
     max_loss: float = 1e6
@@ -59,7 +62,7 @@ class PPOConfig:
         for name in ("gamma", "gae_lambda", "lr_end", "entropy_end"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be between 0 and 1, got {getattr(self, name)}")
-        for name in ("entropy_coef", "value_coef", "advantage_floor"):
+        for name in ("entropy_coef", "value_coef", "value_gain", "advantage_floor"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         if self.unroll < 0 or self.rollout_steps % self.sequence_length:

@@ -151,19 +151,26 @@ def build_algorithm(config: BaselineConfig, first_world: int = 0) -> "BaseAlgori
     if "clipping" in ALGORITHMS[config.algo].takes:
         kwargs["optimizer_kwargs"] = {"eps": config.ppo.adam_eps}
     if config.network == "same":
-        kwargs |= {"features_extractor_class": EncoderExtractor, "normalize_images": False}
+        kwargs |= {
+            "features_extractor_class": EncoderExtractor,
+            "features_extractor_kwargs": {"config": config.encoder},
+            "normalize_images": False,
+        }
     try:
         model: BaseAlgorithm = kind(
             ALGORITHMS[config.algo].policy,
             worlds,
             policy_kwargs=kwargs,
             device=check_device(config.device),
+            seed=seeds.torch_seed(config.seed, "init"),
             **settings(config),
         )
-        model.set_random_seed(seeds.torch_seed(config.seed, "init"))
     except (TypeError, ValueError, AssertionError) as error:
         why = " ".join(str(error).split())
         raise UserError(f"{config.algo} cannot be set up in {config.env}: {why}") from error
+    value = getattr(model.policy, "value_net", None)
+    if value is not None:
+        value.weight.data *= config.ppo.value_gain
     worlds.seed(seeds.world_seed(config.seed, first_world))
     return model
 

@@ -137,10 +137,17 @@ class BaselineConfig(RunConfig):
     """Algorithm (s2lab list baselines)."""
     network: Literal["same", "default"] = "same"
     """`same`: our observation encoder in front; `default`: what SB3 chooses by itself."""
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    """How observations are read, with `same`."""
     backend: Literal["native", "minigrid"] = "native"
     """`native`: our engine where it has the world; `minigrid`: the world's own package."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Arguments of SB3's algorithm over those that follow from `ppo`, such as buffer_size."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.encoder.grid == "icf":
+            raise UserError("encoder grid=icf is for our own agents: s2lab train")
 
     @property
     def label(self) -> str:
@@ -177,7 +184,7 @@ def read_config(run: RunFolder) -> RunConfig:
         settings["ppo"] = PPOConfig(**settings.get("ppo", {}))
         if kind == "icf":
             settings["icf"] = ICFConfig(**settings.get("icf", {}))
-        elif kind != "baseline":
+        else:
             settings["encoder"] = EncoderConfig(**settings.get("encoder", {}))
         if kind == "imitate":
             settings["cloning"] = CloningConfig(**settings.get("cloning", {}))

@@ -171,13 +171,16 @@ def build_model(config: TrainConfig) -> "ActorCritic":
     world = check_environment(config.env, config.imports)
     torch.manual_seed(seeds.torch_seed(config.seed, "init"))
     try:
-        return ActorCritic(
+        model = ActorCritic(
             world.observation_space,  # type: ignore[arg-type]  # every world here is a Dict
             world.action_space,
             config.agent,
             config.core,
             config.encoder,
         )
+        with torch.no_grad():
+            model.heads.value.weight *= config.ppo.value_gain
+        return model
     except ValueError as error:
         raise UserError(str(error)) from None
     finally:

@@ -3,13 +3,13 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import Positional, arg
 
 from s2lab.commands.options import Options, RunOptions, chosen_network, chosen_options
 from s2lab.commands.registry import command, print_json
-from s2lab.config import BaselineConfig, TrackMode, TrainConfig
+from s2lab.config import BaselineConfig, TrackMode, TrainConfig, assignments, encoder_config
 from s2lab.launchers import Launch
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def baseline(
     *,
     algo: str = "ppo",
     network: Literal["same", "default"] = "same",
+    encoder: tuple[str, ...] = (),
     backend: Literal["native", "minigrid"] = "native",
     option: tuple[str, ...] = (),
 ) -> int:
@@ -73,16 +74,20 @@ def baseline(
         options: shared by all runs
         algo: algorithm (s2lab list baselines)
         network: `same` observation encoder as our agents, or SB3's `default`
+        encoder: settings of that encoder, as name=value
         backend: worlds of our `native` engine, or of the `minigrid` package
         option: arguments of SB3's algorithm, as name=value, such as buffer_size=100000
     """
     from s2lab.baselines import create_run
 
-    chosen = chosen_options(options, algo, option)
-    configs = [
-        BaselineConfig(**fields, algo=algo, network=network, backend=backend, options=chosen)
-        for fields in options.settings(env)
-    ]
+    chosen: dict[str, Any] = {
+        "algo": algo,
+        "network": network,
+        "encoder": encoder_config(assignments("--encoder", encoder)),
+        "backend": backend,
+        "options": chosen_options(options, algo, option),
+    }
+    configs = [BaselineConfig(**fields, **chosen) for fields in options.settings(env)]
     return work_on([create_run(each, options.runs) for each in options.varied(configs)], options)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from s2lab.config import BaselineConfig
 from s2lab.reproduce.agent_runs import Contest, Settings
 from s2lab.reproduce.curves_picture import draw
-from s2lab.reproduce.curves_settings import TIMED, TRIED, TRIED_STEPS, WORLDS
+from s2lab.reproduce.curves_settings import SEARCHED_ON, TIMED, TRIED, TRIED_STEPS, WORLDS
 from s2lab.reproduce.kept_runs import Part, fields, measure, record_path
 from s2lab.reproduce.learning_table import Row, minutes, seeds_of, shown, summarise
 from s2lab.reproduce.records import markdown, read_record
@@ -40,9 +40,10 @@ def reproduce(
     """Train, judge, record; returns the exit code, 130 when interrupted."""
     part = Part(seeds, only, parallel)
     labels = part.labels(list(contest_of(quick, FIRST).contestants))
-    chosen = FIRST if quick else {**FIRST, **known("curves-search", options())}
+    search = "curves-search", options()
+    chosen = FIRST if quick else {**FIRST, **known(*search, SEARCHED_ON)}
     if not quick and any(fields(label)[1] == TIMED for label in labels):
-        tuned = choose("curves-search", options(), parallel=parallel)
+        tuned = choose(*search, parallel=parallel, seeds=SEARCHED_ON)
         if tuned is None:
             return 130
         chosen = tuned

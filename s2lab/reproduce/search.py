@@ -1,10 +1,12 @@
 """Equal tuning: as many settings tried for one contestant as for any other, at the same budget.
 
-Chosen by success in training, late in the budget, on one seed that no row of a table has; layouts
-that a table is judged on are never played. A record of its own keeps what was tried. Knows no task.
+Chosen by success in training, late in the budget, on seeds that no row of a table has, one where
+nothing else is said; layouts that a table is judged on are never played. A record of its own keeps
+what was tried. Knows no task.
 """
 
 from collections.abc import Container, Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 from s2lab.reproduce.agent_runs import Contest, Job, Settings
@@ -12,6 +14,7 @@ from s2lab.reproduce.kept_runs import kept, measure
 from s2lab.reproduce.records import markdown
 
 SEED = 1000
+SEEDS = (SEED,)
 
 
 def choose(
@@ -20,6 +23,7 @@ def choose(
     *,
     asked: Container[str] | None = None,
     parallel: int | None = None,
+    seeds: Sequence[int] = SEEDS,
 ) -> dict[str, int] | None:
     """The place of the settings with the most training success, for every contestant.
 
@@ -28,6 +32,7 @@ def choose(
         options: every contestant -> settings to try; a record keeps only what is in here
         asked: contestants whose missing options are to be tried now; all by default
         parallel: runs side by side
+        seeds: that every option is tried on; what counts is the mean
 
     Returns:
         contestant -> place in its options, the first of equals, of those asked for and of those
@@ -35,32 +40,43 @@ def choose(
     """
     contest = contest_of(name, options)
     jobs: list[Job] = [
-        (label_of(contestant, place), SEED)
+        (label_of(contestant, place), seed)
         for contestant, several in options.items()
         for place in range(len(several))
+        for seed in seeds
         if asked is None or contestant in asked
     ]
     results = measure(contest, jobs, {"search": True}, parallel=parallel)
-    return None if results is None else best_of(results, options)
+    return None if results is None else best_of(results, options, seeds)
 
 
-def known(name: str, options: Mapping[str, Sequence[Settings]]) -> dict[str, int]:
+def known(
+    name: str, options: Mapping[str, Sequence[Settings]], seeds: Sequence[int] = SEEDS
+) -> dict[str, int]:
     """`choose` for those whose every option is on record, without training anything.
 
     A part of a table needs it for the rows that it leaves alone: a record keeps a row whose
     settings are those of today.
     """
-    return best_of(kept(contest_of(name, options)), options)
+    return best_of(kept(contest_of(name, options)), options, seeds)
 
 
 def best_of(
-    results: Mapping[Job, Mapping[str, Any]], options: Mapping[str, Sequence[Settings]]
+    results: Mapping[Job, Mapping[str, Any]],
+    options: Mapping[str, Sequence[Settings]],
+    seeds: Sequence[int] = SEEDS,
 ) -> dict[str, int]:
     """Contestant -> the place of what trained best, where every option has a result."""
     return {
-        contestant: best([success(results, contestant, place) for place in range(len(several))])
+        contestant: best(
+            [success(results, contestant, place, seeds) for place in range(len(several))]
+        )
         for contestant, several in options.items()
-        if all((label_of(contestant, place), SEED) in results for place in range(len(several)))
+        if all(
+            (label_of(contestant, place), seed) in results
+            for place in range(len(several))
+            for seed in seeds
+        )
     }
 
 
@@ -79,9 +95,12 @@ def label_of(contestant: str, place: int) -> str:
     return f"{contestant}, option {place}"
 
 
-def success(results: Mapping[Job, Mapping[str, Any]], contestant: str, place: int) -> float:
-    """Training success of one option; 0 where no episode ended late enough to tell."""
-    return results[label_of(contestant, place), SEED]["training_success"] or 0.0
+def success(
+    results: Mapping[Job, Mapping[str, Any]], contestant: str, place: int, seeds: Sequence[int]
+) -> float:
+    """Mean training success of one option; 0 for a seed whose last episode ended too early."""
+    label = label_of(contestant, place)
+    return fmean(results[label, seed]["training_success"] or 0.0 for seed in seeds)
 
 
 def best(rates: Sequence[float]) -> int:
@@ -94,20 +113,27 @@ def table(record: Mapping[str, Any]) -> str:
     settings = record["config"]["settings"]
     groups = {label: tuned(found) for label, found in settings.items()}
     varied = varying(list(groups.values()))
-    lines = []
+    rows: dict[str, list[Mapping[str, Any]]] = {}
     for row in record["rows"]:
-        rate = row["training_success"]
-        shown = "" if rate is None else f"{rate:.3f}"
-        spent = f"{row['cpu_s'] / 60:.1f}"
-        tried = [groups[row["label"]].get(name, "") for name in varied]
-        lines.append([row["label"], f"{row['steps']:,}", *tried, shown, spent])
+        rows.setdefault(row["label"], []).append(row)
+    lines = []
+    for label, found in rows.items():
+        rates = [row["training_success"] for row in found]
+        shown = ", ".join("" if rate is None else f"{rate:.3f}" for rate in rates)
+        spent = f"{sum(row['cpu_s'] for row in found) / 60:.1f}"
+        tried = [groups[label].get(name, "") for name in varied]
+        lines.append([label, f"{found[0]['steps']:,}", *tried, shown, spent])
     head = ["tried", "frames", *varied, "training success", "CPU minutes"]
-    return f"{markdown(head, lines)}\n\nOne seed; success over the last fifth of training."
+    seeds = max(len(found) for found in rows.values())
+    words = "One seed" if seeds == 1 else f"Up to {seeds} seeds, one after another"
+    return f"{markdown(head, lines)}\n\n{words}; success over the last fifth of training."
 
 
 def tuned(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Those settings of a run that a search may try."""
-    return {**settings["ppo"], "bare_floor": settings.get("encoder", {}).get("bare_floor", "")}
+    floor = settings.get("encoder", {}).get("bare_floor", "")
+    normalised = settings.get("options", {}).get("normalize_advantage", "")
+    return {**settings["ppo"], "bare_floor": floor, "normalize_advantage": normalised}
 
 
 def varying(groups: Sequence[Mapping[str, Any]]) -> list[str]:

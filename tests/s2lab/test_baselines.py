@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,17 @@ def test_a_stopped_baseline_goes_on(algo: str, tmp_path: Path) -> None:
         assert before.parts["replay"]["pos"] == 320 // 4
         assert after.parts["replay"]["full"], "500 transitions of 640 are kept"
         assert after.parts["replay"]["pos"] == (640 - 500) // 4
+
+
+def test_a_seed_makes_an_algorithm_from_its_first_weights_on() -> None:
+    first, again, other = (build_algorithm(settings("ppo", seed=seed)) for seed in (0, 0, 1))
+    quiet = build_algorithm(settings("ppo", ppo=replace(TINY, value_gain=0.25)))
+    weights = [model.policy.state_dict() for model in (first, again, other, quiet)]
+    for name, weight in weights[0].items():
+        assert weight.equal(weights[1][name])
+        factor = 0.25 if name == "value_net.weight" else 1.0
+        assert weights[3][name].equal(factor * weight)
+    assert not weights[0]["action_net.weight"].equal(weights[2]["action_net.weight"])
 
 
 def test_a_replay_buffer_comes_back_as_it_was() -> None:

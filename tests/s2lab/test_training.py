@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from s2lab.config import read_config
 from s2lab.errors import UserError
 from s2lab.resume import resume_run
 from s2lab.run_folder import RunFolder
+from s2lab.training import build_model
 
 TINY = s2lab.PPOConfig(num_envs=4, rollout_steps=16, minibatches=2)
 WORLD_PACKAGE = """
@@ -100,6 +102,14 @@ def test_training_twice_with_one_seed_gives_the_same_numbers(tmp_path: Path) -> 
         found = RunFolder.open(outcome.path).metrics()
         rows.append([{k: v for k, v in row.items() if not k.startswith("time")} for row in found])
     assert rows[0] == rows[1]
+
+
+def test_first_values_are_as_small_as_asked_for() -> None:
+    models = [build_model(config(ppo=replace(TINY, value_gain=gain))) for gain in (1.0, 0.01)]
+    loud, quiet = (model.state_dict() for model in models)
+    for name, weight in loud.items():
+        factor = 0.01 if name == "heads.value.weight" else 1.0
+        assert quiet[name].equal(factor * weight)
 
 
 def test_a_loaded_policy_acts_as_the_run_was_judged(tmp_path: Path) -> None:
