@@ -42,10 +42,11 @@ PLAIN = replace(STARTER, gae_lambda=0.99)
 SEARCHED_ON = (1000, 1001)
 TRIED: Mapping[str, tuple[TrainConfig | BaselineConfig, ...]] = {
     "none": tuple(
-        TrainConfig("", agent="none", encoder=encoder, ppo=replace(SPARSE, **changes))
-        for encoder, changes in (
-            (BARE, {}), (BARE, {"entropy_coef": 0.003}), (BARE, {"epochs": 8}),
-            (BARE, {"gae_lambda": 0.95}), (BARE, {"value_gain": 1.0}), (EncoderConfig(), {}),
+        TrainConfig("", agent="none", encoder=encoder, ppo=ppo)
+        for encoder, ppo in (
+            (BARE, SPARSE), (BARE, replace(SPARSE, entropy_coef=0.003)),
+            (BARE, replace(SPARSE, epochs=8)), (BARE, replace(SPARSE, gae_lambda=0.95)),
+            (BARE, replace(SPARSE, value_gain=1.0)), (EncoderConfig(), SPARSE),
         )
     ),
     "sb3 ppo": (
@@ -53,11 +54,11 @@ TRIED: Mapping[str, tuple[TrainConfig | BaselineConfig, ...]] = {
         BaselineConfig("", ppo=PLAIN, encoder=BARE),
         BaselineConfig("", ppo=replace(PLAIN, value_gain=0.01, entropy_coef=0.001), encoder=BARE),
         *(
-            BaselineConfig("", ppo=replace(SCALED, **changes), encoder=BARE, options=UNNORMALISED)
-            for changes in (
-                {"entropy_coef": 3e-5}, {"entropy_coef": 1e-4},
-                {"entropy_coef": 3e-5, "epochs": 8},
+            BaselineConfig(
+                "", encoder=BARE, options=UNNORMALISED,
+                ppo=replace(SCALED, entropy_coef=bonus, epochs=epochs),
             )
+            for bonus, epochs in ((3e-5, 4), (1e-4, 4), (3e-5, 8))
         ),
     ),
 }  # fmt: skip
