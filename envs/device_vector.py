@@ -132,7 +132,9 @@ class DeviceVectorEnv(GridVectorEnv):
             return self._in_shape(actions)
         if isinstance(actions, Tensor) and actions.device.type != "cpu":
             raise ValueError(f"actions are on {actions.device}, the worlds on {self.device}")
-        return torch.from_numpy(self._checked_numbers(actions))
+        whole = self._checked(actions)
+        self._check_known(actions)
+        return torch.from_numpy(whole)
 
     def _in_shape(self, actions: Tensor) -> Tensor:
         if tuple(actions.shape) != (self.num_envs,):

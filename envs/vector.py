@@ -158,9 +158,9 @@ class GridVectorEnv(VectorEnv[Any, Any, Any]):
         Raises:
             ValueError: wrong shape, type or number, or an ended world; nothing has changed.
         """
-        checked = self._checked(actions)
+        self._take(actions)
         outputs = self.batch.outputs
-        self.batch.step(checked)
+        self.batch.step()
         infos: dict[str, Any] = {"events": self._out(outputs.events), "_events": self._everyone}
         if self._mode is AutoresetMode.SAME_STEP and np.count_nonzero(outputs.fresh):
             infos.update(self._finals(np.flatnonzero(outputs.fresh)))
@@ -169,27 +169,29 @@ class GridVectorEnv(VectorEnv[Any, Any, Any]):
         truncated = self._wrap(outputs.truncated.copy())
         return self._observations(), rewards, terminated, truncated, infos
 
-    def _checked(self, actions: Any) -> Array:
-        given = self._checked_numbers(actions)
+    def _take(self, actions: Any) -> None:
+        if not self.batch.take(self._checked(actions)):
+            self._check_known(actions)
         if self._mode is AutoresetMode.DISABLED and self.batch.outputs.ended.any():
             ended = np.flatnonzero(self.batch.outputs.ended).tolist()
             raise ValueError(f'worlds {ended} have ended; reset them with options["reset_mask"]')
-        return given
 
-    def _checked_numbers(self, actions: Any) -> Array:
+    def _checked(self, actions: Any) -> Array:
+        """Whole numbers [N], whichever they are."""
         given: Array = np.asarray(actions)
-        count = self.batch.level.actions
         if given.shape != (self.num_envs,):
             raise ValueError(f"actions have shape {given.shape}; give {(self.num_envs,)}")
         if given.dtype.kind not in "iu":
             raise ValueError(f"actions are of type {given.dtype}; give whole numbers")
-        whole = np.ascontiguousarray(given, np.int64)
-        if whole.view(np.uint64).max() >= count:  # a number below 0 is a large one here
-            wrong = given[(given < 0) | (given >= count)][0]
-            raise ValueError(f"action {wrong} is not one of 0 to {count - 1}")
         if not self._begun:
             raise ValueError("step before the first reset; call reset()")
-        return whole
+        return np.ascontiguousarray(given, np.int64)
+
+    def _check_known(self, actions: Any) -> None:
+        given, count = np.asarray(actions), self.batch.level.actions
+        wrong = given[(given < 0) | (given >= count)]
+        if len(wrong):
+            raise ValueError(f"action {wrong[0]} is not one of 0 to {count - 1}")
 
     def _finals(self, ended: Array) -> dict[str, Any]:
         """The last observations of the episodes that ended, as gymnasium lays them out."""

@@ -10,10 +10,20 @@ import numpy as np
 
 from s2lab.envs import vocabulary
 from s2lab.envs.grid import entries, kernels, random
-from s2lab.envs.grid.compiled import INTERPRETED
+from s2lab.envs.grid.compiled import INTERPRETED, kernel
 from s2lab.envs.grid.level import Family, Level, make_shared
 from s2lab.envs.grid.shards import Shards
 from s2lab.envs.grid.worlds import Array, make_outputs, make_worlds
+
+
+@kernel("take_actions")
+def _take(actions: Array, taken: Array, count: int) -> bool:
+    """Copy [N] actions; whether all are from 0 to `count` - 1."""
+    known = True
+    for n in range(len(taken)):
+        known &= (actions[n] >= 0) & (actions[n] < count)
+        taken[n] = actions[n]
+    return known
 
 
 class GridBatch:
@@ -40,7 +50,7 @@ class GridBatch:
             count, self.rules, slots=level.slots, words=words, scratch=level.scratch
         )
         self.outputs = make_outputs(count, self.rules, words)
-        self.actions = np.zeros(count, np.int64)
+        self.actions = np.zeros(count, np.uint8)
         self._layout: Any = kernels.layout_range(family.layout)
         if not INTERPRETED:
             state = (self.worlds, self.rules, self.tables, self.outputs, self.actions)
@@ -65,9 +75,14 @@ class GridBatch:
             array[self.outputs.fresh] = False
         self._work(kernels.NEXT_STEP, begin=True)
 
-    def step(self, actions: Array) -> None:
-        """Do int64 [N] actions; episodes that ended begin anew as the mode says."""
-        self.actions[:] = actions
+    def take(self, actions: Array) -> bool:
+        """Take note of int64 [N] actions for the next step; whether the level knows them all."""
+        return bool(_take(actions, self.actions, self.level.actions))
+
+    def step(self, actions: Array | None = None) -> None:
+        """Do [N] actions, or those taken; episodes that ended begin anew as the mode says."""
+        if actions is not None:
+            self.actions[:] = actions
         self._work(self.mode)
 
     def step_first(self, count: int) -> None:

@@ -26,7 +26,7 @@ from s2lab.envs.grid.worlds import (
     make_worlds,
 )
 
-State = tuple[Worlds, Rules, Tables, Outputs, Array]  # the last: actions, int64 [N]
+State = tuple[Worlds, Rules, Tables, Outputs, Array]  # the last: actions, uint8 [N]
 ENTRY = types.int64(*[types.int64] * 4)
 WORDS = 1024  # more than a state takes: an array of four axes takes 13
 
@@ -38,7 +38,7 @@ def _example() -> State:
         np.zeros(1, np.int32), np.zeros((1, 1), np.int16), np.zeros(1, np.int32), np.zeros((1, 1))
     )
     worlds = make_worlds(1, rules, slots=1, words=1, scratch=1)
-    return worlds, rules, tables, make_outputs(1, rules, 1), np.zeros(1, np.int64)
+    return worlds, rules, tables, make_outputs(1, rules, 1), np.zeros(1, np.uint8)
 
 
 _fetch = held.fetcher(numba.typeof(_example()))  # type: ignore[no-untyped-call]

@@ -29,6 +29,16 @@ def view_events(types: int) -> Any:
 
 
 @inlined
+def note(array: Array, n: int, value: Any) -> None:
+    """Write what is read after every step and hardly ever new, if it is new.
+
+    What one core writes leaves the caches of the others, from where they read it.
+    """
+    if array[n] != value:
+        array[n] = value
+
+
+@inlined
 def step_world(
     worlds: Worlds, rules: Rules, tables: Tables, outputs: Outputs, n: int, chosen: int
 ) -> None:
@@ -47,10 +57,11 @@ def step_world(
         reward = tables.rewards[budget, steps]
     elif outcome == PUNISHED:
         reward = -1.0
-    outputs.reward[n] = reward
-    outputs.terminated[n] = outcome != GOES_ON
-    outputs.truncated[n] = steps >= tables.limits[budget]
-    outputs.ended[n] = outputs.terminated[n] or outputs.truncated[n]
+    terminated, truncated = outcome != GOES_ON, steps >= tables.limits[budget]
+    note(outputs.reward, n, reward)
+    note(outputs.terminated, n, terminated)
+    note(outputs.truncated, n, truncated)
+    note(outputs.ended, n, terminated or truncated)
     types = observe(worlds, rules, outputs.image, n)
     outputs.direction[n] = worlds.agent_dir[n]
     outputs.events[n] = happened | view_events(types)
@@ -74,7 +85,7 @@ def step_range(
     rules: Rules,
     tables: Tables,
     outputs: Outputs,
-    actions: Array,  # int64 [N]
+    actions: Array,  # uint8 [N]; int64 on a GPU
     mode: int,
     start: int,
     stop: int,
@@ -95,7 +106,7 @@ def step_range(
                 fresh = True
                 outputs.ended[n] = False
                 keep_final(worlds, outputs, n)
-        outputs.fresh[n] = fresh
+        note(outputs.fresh, n, fresh)
         count += fresh
     return count
 

@@ -1,12 +1,15 @@
 """Whether helpers pay, measured again and again. Knows no threads."""
 
 # How long each way of working is tried, in seconds of work, and how long the better one is kept at
-# first and at most: twice as long every time that it proves to be the better one again.
+# first and at most: twice as long every time that it proves to be the better one again. At worst
+# the other way gets nothing done, and a trial costs a fiftieth of what follows.
 TRIAL_S = 0.02
-SETTLED_S = 0.5, 8.0
+SETTLED_S = 1.0, 8.0
 
-# How much faster helpers must be than none: so much a trial errs, and their cores serve others.
+# How much faster helpers must be than none, for their cores serve others; and in how many trials in
+# a row before they are taken on: on a busy machine a trial errs by a fifth.
 WORTH = 1.1
+TRIALS = 2
 
 
 class Preference:
@@ -20,6 +23,7 @@ class Preference:
         self.helped = False
         self._settled = False
         self._settled_s, self._choice = SETTLED_S[0], False
+        self._wins = 0  # of helpers, in a row
         self._runs, self._busy_s = 0, 0.0
         self._runs_per_s = {False: 0.0, True: 0.0}  # without and with helpers
 
@@ -36,7 +40,12 @@ class Preference:
         elif not self.helped:
             self.helped = True
         else:
-            self._settle(self._runs_per_s[True] > WORTH * self._runs_per_s[False])
+            won = self._runs_per_s[True] > WORTH * self._runs_per_s[False]
+            self._wins = self._wins + 1 if won else 0
+            if 0 < self._wins < TRIALS:
+                self.helped = False
+            else:
+                self._settle(won)
 
     def _settle(self, helped: bool) -> None:
         again = helped == self._choice

@@ -1,12 +1,14 @@
 """A job on N items, shared between threads of compiled code that sleep in between.
 
-Nobody owns an item. Chunks are taken as they come, the caller's from the front and its helpers'
-from the back: where a helper comes late, the caller has done its part, and it waits only for chunks
-that have been begun. Helpers need no lock of Python's. Knows no worlds.
+Items are cut into a part for each thread, the same in every job: what a thread writes stays in its
+core's caches, from where another fetches it in longer than the work on it takes. Of a helper's part
+the caller takes over what nobody has begun, at once where the helper has not come, after a while
+where it has stopped: it waits only for chunks that have been begun. Helpers need no lock of
+Python's. Knows no worlds.
 
-Waking a thread takes longer than some jobs do. So who waits looks a few times first, and offers its
-core to others after each look: a helper where jobs follow each other closely, and the caller for
-the chunks that have been begun. Then it sleeps: nobody spins while there is nothing to do.
+Waking a thread takes longer than some jobs do. So who waits looks for `LOOK_S` first: a helper
+where the last job followed as closely on the one before, and the caller for what its helpers have
+begun. Then it sleeps: nobody spins while there is nothing to do.
 
 What threads share is one block of words at an address `at`; the names below are offsets in bytes.
 """
@@ -25,20 +27,21 @@ from s2lab.envs.grid.compiled import inlined, kernel
 from s2lab.envs.grid.preference import Preference
 from s2lab.envs.grid.worlds import Array
 
-CHUNK = 32  # items; few, so that threads end together, who wait for each other's last chunk
-LEFT = 2  # chunks that helpers leave to the caller
-LOOKS = 64  # before sleeping, each of less than a microsecond
-CLOSE_S = 2e-5  # between jobs that follow each other closely, which is less than the looks take
+CHUNK = 32  # items that are taken at once
+LOOK_S = 2e-5  # about what it takes to fall asleep and be woken
 
-CURSOR = 0  # chunks taken: from the front in the upper half of the word, from the back in the lower
-PENDING = 64  # chunks that are not done, and one more until the caller has no chunk left to take
-FIRST, SECOND, THIRD, STATE, MODE = 128, 136, 144, 152, 160  # the job: see `_perform`
-COUNT, CHUNKS, CLOSED, CLOSELY = 192, 200, 208, 216
-STARTED, FINISHED = 256, 448  # bells
-SIZE = 640
+FIRST, SECOND, THIRD, STATE, MODE, COUNT, PARTS, CLOSELY = range(0, 64, 8)  # the job: `_perform`
+LOOKS, CLOSED = 128, 136  # how often to look, and whether helpers are to go
+SLEEPS = 192  # whether the caller sleeps
+STARTED, FINISHED = 256, 512  # bells
+PART, PART_SIZE = 768, 128  # the parts, the caller's first
 
 # A bell is a count of its rings, a mutex and a condition, each with room for any system's.
 MUTEX, CONDITION = 64, 128
+
+# A part: its first chunk and the one after its last, the next that is to be taken, and how many are
+# not done.
+START, STOP, NEXT, PENDING = 0, 8, 16, 64
 
 
 @inlined
@@ -51,23 +54,12 @@ def _ring(bell: int) -> None:
 
 
 @inlined
-def _look(bell: int, heard: int) -> None:
-    """Look whether a bell has rung since `heard`, a few times."""
-    looks = 0
-    while looks < LOOKS and own.read(bell) == heard:
-        own.offer_core()
-        looks += 1
-
-
-@inlined
-def _sleep(bell: int, heard: int) -> int:
-    """Sleep until a bell has rung since `heard`; its rings so far."""
+def _sleep(bell: int, heard: int) -> None:
+    """Sleep until a bell has rung since `heard`."""
     own.lock(bell + MUTEX)
     while own.read(bell) == heard:
         own.wait(bell + CONDITION, bell + MUTEX)
-    heard = own.read(bell)
     own.unlock(bell + MUTEX)
-    return heard
 
 
 @inlined
@@ -80,33 +72,70 @@ def _perform(at: int, start: int, stop: int) -> None:
 
 
 @inlined
-def _perform_chunk(at: int, chunk: int) -> Any:
-    """The job on a chunk; what was pending before it was done."""
-    stop = min((chunk + 1) * CHUNK, own.read(at + COUNT))
-    _perform(at, chunk * CHUNK, stop)
-    return own.fetch_add(at + PENDING, -1)
+def _part(at: int, number: int) -> Any:
+    """Where a part is."""
+    return at + PART + PART_SIZE * number
 
 
 @inlined
-def _helper_chunk(at: int) -> int:
-    """The last chunk that nobody has taken, -1 for none; the first ones are left to the caller.
-
-    So the caller, who must not go before all is done, is the last to finish, and need not sleep.
-    """
-    chunks, cursor = own.read(at + CHUNKS), own.read(at + CURSOR)
-    if (cursor >> 32) + (cursor & 0xFFFFFFFF) >= chunks - LEFT:
-        return -1
-    cursor = own.fetch_add(at + CURSOR, 1)
-    back = cursor & 0xFFFFFFFF
-    return chunks - 1 - back if (cursor >> 32) + back < chunks else -1
+def _work_on(at: int, part: int) -> None:
+    """Take what is left of a part, chunk by chunk; others look at what is done, so say it once."""
+    done = 0
+    chunk = own.fetch_add(part + NEXT, 1)
+    while chunk < own.read(part + STOP):
+        _perform(at, chunk * CHUNK, min((chunk + 1) * CHUNK, own.read(at + COUNT)))
+        done += 1
+        chunk = own.fetch_add(part + NEXT, 1)
+    if done:
+        own.fetch_add(part + PENDING, -done)
 
 
 @inlined
-def _caller_chunk(at: int) -> int:
-    """The first chunk that nobody has taken, -1 for none."""
-    cursor = own.fetch_add(at + CURSOR, 1 << 32)
-    front = cursor >> 32
-    return front if front + (cursor & 0xFFFFFFFF) < own.read(at + CHUNKS) else -1
+def _begin(at: int) -> None:
+    """Lay the parts out for a job and wake the helpers."""
+    for number in range(own.read(at + PARTS)):
+        part = _part(at, number)
+        start = own.read(part + START)
+        own.write(part + PENDING, own.read(part + STOP) - start)
+        own.write(part + NEXT, start)
+    _ring(at + STARTED)
+
+
+@inlined
+def _take_over(at: int, begun: bool) -> None:
+    """Take what is left of the helpers' parts; of those that have been begun only if it is said."""
+    for number in range(1, own.read(at + PARTS)):
+        part = _part(at, number)
+        if begun or own.read(part + NEXT) == own.read(part + START):
+            _work_on(at, part)
+
+
+@inlined
+def _is_done(at: int) -> Any:
+    number = own.read(at + PARTS) - 1
+    while number >= 0 and own.read(_part(at, number) + PENDING) == 0:
+        number -= 1
+    return number < 0
+
+
+@inlined
+def _look(at: int) -> Any:
+    """Look whether all is done, a few times."""
+    looks = own.read(at + LOOKS)
+    while looks > 0 and not _is_done(at):
+        own.pause()
+        looks -= 1
+    return looks > 0
+
+
+@inlined
+def _sleep_until_done(at: int) -> None:
+    own.fetch_add(at + SLEEPS, 1)
+    heard = own.read(at + FINISHED)
+    while not _is_done(at):
+        _sleep(at + FINISHED, heard)
+        heard = own.read(at + FINISHED)
+    own.fetch_add(at + SLEEPS, -1)
 
 
 @kernel("prepare_bells")
@@ -116,23 +145,41 @@ def _prepare_bells(at: int) -> None:
         own.condition_init(bell + CONDITION, 0)
 
 
+@kernel("pause")
+def _pause(at: int, count: int) -> None:
+    for _ in range(count):
+        own.read(at + LOOKS)
+        own.pause()
+
+
 @kernel("help")
-def _help(block: Array, at: int) -> None:
+def _help(block: Array, at: int, number: int) -> None:
     """A helper's life; `block` is what lies at the address, and stays while it is needed."""
     heard = 0
     while own.read(at + CLOSED) == 0:
-        if own.read(at + CLOSELY):
-            _look(at + STARTED, heard)
-        heard = _sleep(at + STARTED, heard)
-        chunk = _helper_chunk(at)
-        while chunk >= 0:
-            if _perform_chunk(at, chunk) == 1:
-                _ring(at + FINISHED)
-            chunk = _helper_chunk(at)
+        looks = own.read(at + LOOKS) if own.read(at + CLOSELY) else 0
+        while looks > 0 and own.read(at + STARTED) == heard:
+            own.pause()
+            looks -= 1
+        if own.read(at + STARTED) == heard:
+            _sleep(at + STARTED, heard)
+        heard = own.read(at + STARTED)
+        _work_on(at, _part(at, number))
+        if own.read(at + SLEEPS):
+            _ring(at + FINISHED)
+
+
+@inlined
+def _set_job(at: int, first: int, second: int, third: int, mode: int) -> None:
+    own.write(at + FIRST, first)
+    own.write(at + SECOND, second)
+    own.write(at + THIRD, third)
+    own.write(at + MODE, mode)
 
 
 @kernel("work_alone")
-def _work_alone(at: int) -> None:
+def _work_alone(at: int, first: int, second: int, third: int, mode: int) -> None:
+    _set_job(at, first, second, third, mode)
     _perform(at, 0, own.read(at + COUNT))
 
 
@@ -142,25 +189,33 @@ def _call(first: int, state: int, mode: int, stop: int) -> None:
 
 
 @kernel("work_helped")
-def _work_helped(at: int) -> None:
-    heard = own.read(at + FINISHED)
-    chunks = own.read(at + CHUNKS)
-    own.write(at + PENDING, chunks + 1)
-    own.write(at + CURSOR, 0)
-    _ring(at + STARTED)
-    chunk = _caller_chunk(at)
-    while chunk >= 0:
-        _perform_chunk(at, chunk)
-        chunk = _caller_chunk(at)
-    if own.fetch_add(at + PENDING, -1) > 1:
-        _look(at + FINISHED, heard)
-        _sleep(at + FINISHED, heard)
+def _work_helped(at: int, first: int, second: int, third: int, mode: int, closely: bool) -> None:
+    _set_job(at, first, second, third, mode)
+    own.write(at + CLOSELY, int(closely))
+    _begin(at)
+    _work_on(at, _part(at, 0))
+    _take_over(at, False)
+    if not _look(at):
+        _take_over(at, True)
+        if not _look(at):
+            _sleep_until_done(at)
 
 
 @kernel("let_go")
 def _close(block: Array, at: int) -> None:
     own.write(at + CLOSED, 1)
     _ring(at + STARTED)
+
+
+def looks_in(seconds: float) -> int:
+    """How often a thread can look before that time is over."""
+    block = np.zeros(LOOKS // 8 + 1, np.int64)
+    count, took_s = 1000, []
+    for _ in range(5):
+        began = perf_counter()
+        _pause(block.ctypes.data, count)
+        took_s.append(perf_counter() - began)
+    return int(count * seconds / min(took_s))
 
 
 class Shards:
@@ -183,27 +238,32 @@ class Shards:
         if threads > 1 and sys.platform == "win32":
             raise ValueError(f"threads is {threads}; on Windows only 1 is possible")
         chunks = -(-count // CHUNK)
-        self._block = np.zeros(SIZE // 8 + 8, np.int64)
-        self._at = -(-self._block.ctypes.data // 64) * 64  # where a cache line begins
-        self._words = self._block[(self._at - self._block.ctypes.data) // 8 :]
+        parts = min(threads, chunks)
+        self._block = np.zeros((PART + PART_SIZE * (parts + 1)) // 8, np.int64)
+        self._at = -(-self._block.ctypes.data // PART_SIZE) * PART_SIZE
+        self._state = state
         self._set(STATE, state)
         self._set(COUNT, count)
-        self._set(CHUNKS, chunks)
-        self._set(CURSOR, chunks)  # nothing to take
+        self._set(PARTS, parts)
+        self._set(LOOKS, looks_in(LOOK_S) if parts > 1 else 0)
+        for number in range(parts):
+            start, stop = (chunks * n // parts for n in (number, number + 1))
+            for word, value in ((START, start), (STOP, stop), (NEXT, stop)):  # nothing to take
+                self._set(PART + PART_SIZE * number + word, value)
         self.preference = Preference()
-        self.helpers = min(threads, chunks) - 1
+        self.helpers = parts - 1
         self._ended = 0.0
         self._let_go: Callable[[], object] = int  # nobody is there
         if self.helpers:
             self._begin()
 
     def _set(self, offset: int, word: int) -> None:
-        self._words[offset // 8] = word
+        self._block[(self._at - self._block.ctypes.data + offset) // 8] = word
 
     def _begin(self) -> None:
         _prepare_bells(self._at)
-        for _ in range(self.helpers):
-            arguments = (self._block, self._at)
+        for number in range(1, self.helpers + 1):
+            arguments = (self._block, self._at, number)
             threading.Thread(target=_help, args=arguments, daemon=True).start()
         block, at = self._block, self._at
         self._let_go = weakref.finalize(self, _close, block, at)
@@ -215,20 +275,20 @@ class Shards:
             kernels: addresses; without a first (0), the others are always called.
             mode: what kernels are handed as their second argument.
         """
-        for offset, word in zip((FIRST, SECOND, THIRD, MODE), (*kernels, mode), strict=True):
-            self._set(offset, word)
         if not self.helpers:
-            _work_alone(self._at)
+            _work_alone(self._at, *kernels, mode)
             return
         began = perf_counter()
-        self._set(CLOSELY, began - self._ended < CLOSE_S)
-        (_work_helped if self.preference.helped else _work_alone)(self._at)
+        if self.preference.helped:
+            _work_helped(self._at, *kernels, mode, began - self._ended < LOOK_S)
+        else:
+            _work_alone(self._at, *kernels, mode)
         self._ended = perf_counter()
         self.preference.record(self._ended - began)
 
     def call(self, kernel: int, mode: int, stop: int) -> None:
         """Call one kernel on the first items alone, up to `stop`, in the calling thread."""
-        _call(kernel, int(self._words[STATE // 8]), mode, stop)
+        _call(kernel, self._state, mode, stop)
 
     def close(self) -> None:
         """Let the helpers go; `run` then works in the calling thread alone."""

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from s2lab.envs.grid import cells, random
 
 Array = npt.NDArray[Any]
+LINE = 128  # bytes; of most processors a pair of cache lines, which they fetch together
 
 
 class Worlds(NamedTuple):
@@ -74,23 +75,36 @@ class Outputs(NamedTuple):
     final_tokens: Array  # int16 [N, L]
 
 
+def _filled(shape: int | tuple[int, ...], dtype: Any, value: int = 0) -> Array:
+    """An array that begins where a cache line does, so that none is shared between threads.
+
+    What two cores write by turns goes back and forth between their caches.
+    """
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    room = np.empty(size + LINE, np.uint8)
+    start = -room.ctypes.data % LINE
+    array: Array = room[start : start + size].view(dtype).reshape(shape)
+    array[...] = value
+    return array
+
+
 def make_worlds(count: int, rules: Rules, *, slots: int, words: int, scratch: int) -> Worlds:
     """Allocate N worlds that are all wall, with nothing carried and unseeded generators."""
     margin = int(rules.view_size) - 2
     size = int(rules.stride) * (int(rules.height) + 2 * margin) + margin
     return Worlds(
-        cells=np.full((count, size), cells.WALL_CELL, np.uint16),
-        carrying=np.full(count, cells.EMPTY, np.uint16),
-        agent_x=np.ones(count, np.int32),
-        agent_y=np.ones(count, np.int32),
-        agent_dir=np.zeros(count, np.int32),
-        step_count=np.zeros(count, np.int32),
-        budget=np.zeros(count, np.int32),
-        template=np.zeros(count, np.int32),
-        slots=np.zeros((count, slots), np.int32),
-        tokens=np.zeros((count, words), np.int16),
-        rng=np.zeros((count, random.WORDS), np.uint64),
-        scratch=np.zeros((count, max(scratch, 1)), np.int16),
+        cells=_filled((count, size), np.uint16, cells.WALL_CELL),
+        carrying=_filled(count, np.uint16, cells.EMPTY),
+        agent_x=_filled(count, np.int32, 1),
+        agent_y=_filled(count, np.int32, 1),
+        agent_dir=_filled(count, np.int32),
+        step_count=_filled(count, np.int32),
+        budget=_filled(count, np.int32),
+        template=_filled(count, np.int32),
+        slots=_filled((count, slots), np.int32),
+        tokens=_filled((count, words), np.int16),
+        rng=_filled((count, random.WORDS), np.uint64),
+        scratch=_filled((count, max(scratch, 1)), np.int16),
     )
 
 
@@ -109,17 +123,17 @@ def make_outputs(count: int, rules: Rules, words: int) -> Outputs:
     view = int(rules.view_size)
     side = (int(rules.width), int(rules.height)) if rules.full else (view, view)
     return Outputs(
-        image=np.zeros((count, *side, 3), np.uint8),
-        direction=np.zeros(count, np.int64),
-        reward=np.zeros(count, np.float64),
-        terminated=np.zeros(count, np.bool_),
-        truncated=np.zeros(count, np.bool_),
-        events=np.zeros(count, np.uint16),
-        ended=np.zeros(count, np.bool_),
-        fresh=np.zeros(count, np.bool_),
-        final_image=np.zeros((count, *side, 3), np.uint8),
-        final_direction=np.zeros(count, np.int64),
-        final_tokens=np.zeros((count, words), np.int16),
+        image=_filled((count, *side, 3), np.uint8),
+        direction=_filled(count, np.int64),
+        reward=_filled(count, np.float64),
+        terminated=_filled(count, np.bool_),
+        truncated=_filled(count, np.bool_),
+        events=_filled(count, np.uint16),
+        ended=_filled(count, np.bool_),
+        fresh=_filled(count, np.bool_),
+        final_image=_filled((count, *side, 3), np.uint8),
+        final_direction=_filled(count, np.int64),
+        final_tokens=_filled((count, words), np.int16),
     )
 
 

@@ -37,6 +37,19 @@ def sign_slowly(state: int, mode: int, start: int, stop: int) -> int:
 
 
 @njit(nogil=True)  # type: ignore[untyped-decorator]  # numba is not typed
+def sign_or_stop(state: int, mode: int, start: int, stop: int) -> int:
+    signed = state + 8 * COUNT
+    waited_ms = 0
+    while this_thread() != mode and intrinsics.read(signed) < COUNT - CHUNK and waited_ms < 30_000:
+        sleep_us(1000)
+        waited_ms += 1
+    for i in range(start, stop):
+        intrinsics.write(state + 8 * i, this_thread())
+    intrinsics.fetch_add(signed, stop - start)
+    return 0
+
+
+@njit(nogil=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def do_nothing(state: int, mode: int, start: int, stop: int) -> int:
     return 0
 
@@ -80,16 +93,26 @@ def test_later_kernels_work_where_the_first_one_asks_for_it_or_there_is_none(hel
     ours.close()
 
 
-def test_helpers_work_while_the_caller_does_and_start_from_the_other_end() -> None:
+def test_helpers_work_while_the_caller_does_and_never_on_its_part() -> None:
     words = np.zeros(COUNT, np.int64)
     ours = shards(words, 2, helped=True)
     start = time.monotonic()
     while len(np.unique(words)) < 2:  # a busy machine may keep the helper from its core for a while
         ours.run((address(sign_slowly), 0, 0), mode=5000)
         assert time.monotonic() < start + 60
-    changes = np.flatnonzero(np.diff(words))
-    assert len(changes) == 1  # the caller's, then the helper's
-    assert words[0] == threading.get_ident()
+    assert (words[: COUNT // CHUNK // 2 * CHUNK] == threading.get_ident()).all()
+    ours.close()
+
+
+def test_the_caller_takes_over_what_a_helper_that_stops_has_not_begun() -> None:
+    words = np.zeros(COUNT + 1, np.int64)  # the last: how many are signed
+    ours = shards(words, 2, helped=True)
+    start = time.monotonic()
+    while len(np.unique(words[:-1])) < 2:
+        words[:] = 0
+        ours.run((address(sign_or_stop), 0, 0), mode=threading.get_ident())
+        assert time.monotonic() < start + 60
+    assert (words[:-1] != threading.get_ident()).sum() <= CHUNK
     ours.close()
 
 
