@@ -62,18 +62,9 @@ def make_vec(
     """
     chosen = choose_device(device, output)
     mode = autoreset_mode(autoreset)
-    variant = {
-        "shift": shift,
-        "split": split,
-        "missions": missions,
-        "done_actions": done_actions,
-    }
-    options: dict[str, Any] = {
-        "mode": MODES[mode],
-        "observation": observation,
-        "view_size": view_size,
-        **variant,
-    }
+    options: dict[str, Any] = {"mode": MODES[mode], "observation": observation}
+    options |= {"view_size": view_size, "done_actions": done_actions}
+    options |= {"shift": shift, "split": split, "missions": missions}
     env: GridVectorEnv
     if chosen == "cpu":
         batch = make_batch(world_id, num_envs, threads=1 if threads is None else threads, **options)

@@ -13,9 +13,12 @@ from numba.core.cgutils import get_or_insert_function
 from numba.extending import intrinsic
 
 _WORD = ir.IntType(64)
-_INT = ir.IntType(32)
-_ARM = ("llvm.aarch64.isb", ir.Constant(_INT, 15))  # what takes as long as a pause does elsewhere
-PAUSES = {"x86_64": ("llvm.x86.sse2.pause",), "aarch64": _ARM, "arm64": _ARM}
+_ISB = ("llvm.aarch64.isb", ir.Constant(ir.IntType(32), 15))  # takes as long as x86's pause
+PAUSES: dict[str, tuple[Any, ...]] = {
+    "x86_64": ("llvm.x86.sse2.pause",),
+    "aarch64": _ISB,
+    "arm64": _ISB,
+}
 _function: Any = get_or_insert_function
 _primitive: Callable[[Callable[..., Any]], Any] = intrinsic
 

@@ -148,7 +148,7 @@ def compare_threads(name: str, runs: int) -> Iterator[Row]:
     Other work on this machine disturbs these rows. Runs come in pairs, and the ratio is the median
     of the pairs' ratios, so that what disturbs long enough disturbs both alike.
     """
-    for count in (COUNT, 4 * COUNT):
+    for count in (COUNT // 4, COUNT, 4 * COUNT, 16 * COUNT):
         yield threads_row(f"{name}, {count} worlds, two threads", name, count, runs)
     with busy_cores():
         title = f"{name}, {COUNT} worlds, two threads, a busy process for every core beside them"
