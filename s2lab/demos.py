@@ -60,6 +60,8 @@ def record(config: DemoConfig, *, quiet: bool = False) -> bool:
         UserError: a world that the bot cannot play, a folder of something else, a full disk.
     """
     writer = _open(config)
+    if writer.episodes >= config.episodes:
+        return True
     begun, tried = writer.episodes, 0
     progress = Progress(config.episodes, quiet=quiet)
     with StopRequest() as stop, _workers(config.processes) as pool:

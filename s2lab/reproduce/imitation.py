@@ -40,10 +40,10 @@ class Ladder:
 
 FULL = {
     "BabyAI-GoToRedBallGrey-v0": Ladder(
-        (500, 1_000, 2_000, 4_000, 8_000), (8_400, 12_400), 600_000
+        (500, 1_000, 2_000, 4_000, 8_000), (8_400, 12_400), 1_500_000
     ),
     "BabyAI-GoToLocal-v0": Ladder(
-        (10_000, 20_000, 40_000, 80_000, 160_000), (149_000, 193_000), 8_000_000
+        (10_000, 20_000, 40_000, 80_000), (149_000, 193_000), 4_000_000
     ),
 }
 QUICK = {"BabyAI-GoToRedBallGrey-v0": Ladder((100, 400), (8_400, 12_400), 60_000)}
@@ -94,14 +94,20 @@ def _record_demonstrations(world: str, count: int) -> bool:
 
 
 def _settings(world: str, ladder: Ladder, count: int, seed: int) -> ImitateConfig:
+    """Settings of a run.
+
+    Chosen by validation on seed 0 with 40,000 demonstrations of GoToLocal: after 4 M demonstrated
+    steps a table of 128 features came to .97 in validation (58 processor seconds), convolutions to
+    .70 (120 seconds); 64 features to .69 after 1 M. FiLM, as published, reads six times slower.
+    """
     return ImitateConfig(
         env=world,
         seed=seed,
         steps=ladder.steps,
         demos=str(_demos(world).resolve()),
         demo_episodes=count,
-        encoder=EncoderConfig(grid="film" if "Local" in world else "convolutions"),
-        cloning=CloningConfig(streams=16, unroll=16, lr=1e-3),
+        encoder=EncoderConfig(feature_size=128),
+        cloning=CloningConfig(streams=64, unroll=16, lr=2e-3),
         validate_every=max(20_000, ladder.steps // 20),
         patience=6,
         eval_episodes=0,

@@ -33,6 +33,8 @@ def test_an_interrupted_recording_goes_on_to_the_same_files(
     capsys.readouterr()
     assert main([*words, str(tmp_path / "halves"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["episodes"] == 40
+    # It holds more than this already: nothing is added.
+    assert main([word.replace("40", "10") for word in words] + [str(tmp_path / "halves")]) == 0
     for name in ("actions.bin", "episodes.bin", "demos.json"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "halves" / name).read_bytes()
 
