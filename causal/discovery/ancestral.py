@@ -44,6 +44,10 @@ class AncestralDiscovery(GraphEstimator):
     `seed`, for these; `max_seconds`, after which the best graph so far is returned (`finished_`
     is False then); `show_progress` on stderr.
 
+    Beyond 10**8 values (rows times variables) with known targets and a do on all variables, parents
+    are searched for all variables at once: first on about 250,000 of the rows, then on all of them;
+    families are additive there, directions those of the effects.
+
     After `fit`: `causal_graph_` (pgmpy DAG), `adjacency_matrix_` (DataFrame, row -> column),
     `edge_probabilities_` ([V, V], from the gain of each single edge), `interventional_cpdag_`,
     `intervention_targets_` (label -> columns, for targets that were unknown), `score_` in nats.

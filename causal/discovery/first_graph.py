@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from s2lab.causal.discovery.effects import Effects, order_by_effects
 from s2lab.causal.discovery.family_scores import Family, FamilyScores
 from s2lab.causal.discovery.fitted import watched
 from s2lab.causal.discovery.graph_search import Climber, descendants
 from s2lab.causal.discovery.parent_search import MARGIN, BothKinds, find_parents, prune
+from s2lab.causal.discovery.wide_search import CELLS, parents_in_rounds
 
 PROVEN = 8.0
 """-log10 p of an effect above which its direction is not doubted."""
@@ -38,6 +41,9 @@ CLEAR = 4.0
 FINE = 6
 """Categories per variable from which tables charge far more for a parent than additive families."""
 
+FALSE_EDGES = 0.1
+"""How many parents may come in by chance in a graph whose parents are searched in rounds."""
+
 REVISIONS = 5
 """How often kinds are chosen again at most."""
 
@@ -45,7 +51,13 @@ REVISIONS = 5
 def first_graph(
     scores: FamilyScores, effects: Effects, deadline: float, show_progress: bool
 ) -> Climber:
-    """Parents in the order of effects, climbed until no kind of score changes any more."""
+    """Parents in the order of effects, climbed until no kind of score changes any more.
+
+    Where rows are very many, parents come in rounds and nothing is climbed.
+    """
+    rows = scores.rows
+    if rows.rows * len(rows.variables) > CELLS and not (effects.partial or rows.unknown.any()):
+        return wide_graph(scores, effects, deadline, show_progress)
     climber = Climber(
         scores.score,
         parents_in_order(scores, effects, deadline, show_progress),
@@ -64,6 +76,34 @@ def first_graph(
             found = list(climber.parents)
             climber.climb()
     return climber
+
+
+def wide_graph(
+    scores: FamilyScores, effects: Effects, deadline: float, show_progress: bool
+) -> Climber:
+    """Parents by rounds over all variables; all families are additive and nothing is climbed."""
+    place = np.empty(len(effects.tested), np.int64)  # [V]
+    place[effect_order(effects)] = np.arange(len(place))
+    allowed = place[:, None] < place  # [V, V]
+    scores.additive = [True] * len(allowed)
+    chance = min(scores.options.alpha, FALSE_EDGES / len(allowed) ** 2)
+    scores.options = replace(scores.options, alpha=chance)
+    return Climber(
+        scores.score,
+        parents_in_rounds(scores, allowed, deadline, show_progress),
+        lambda child, held: new_parents(scores, effects, child, held),
+        effects.surprise < PROVEN,
+        scores.doubtful,
+        deadline,
+    )
+
+
+def effect_order(effects: Effects) -> NDArray[np.int64]:  # [V]
+    """Causes first."""
+    weight = effects.weight  # [V, V]
+    if len(weight) > WIDE:  # noise adds up over many variables
+        weight = np.where(np.abs(weight) > CLEAR, weight, 0.0)
+    return order_by_effects(weight)
 
 
 def doubtful_families(
@@ -129,10 +169,7 @@ def parents_in_order(
     scores: FamilyScores, effects: Effects, deadline: float, show_progress: bool
 ) -> list[Family]:
     """Search every variable's parents among those before it."""
-    weight = effects.weight  # [V, V]
-    if len(weight) > WIDE:  # noise adds up over many variables
-        weight = np.where(np.abs(weight) > CLEAR, weight, 0.0)
-    order = order_by_effects(weight)  # [V]
+    order = effect_order(effects)  # [V]
     found = [BothKinds((), (), False)] * len(order)
     for at in watched(range(len(order)), "parents", show_progress):
         if time.monotonic() > deadline:

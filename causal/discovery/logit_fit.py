@@ -15,6 +15,13 @@ from s2lab.causal.discovery.compiled import kernel, quick_kernel
 MEMORY = 8
 """Steps that L-BFGS remembers."""
 
+RARE = 0.01
+"""Categories rarer than this are taken to be this frequent in the first guess at the curvature."""
+
+LONGEST = 2.0
+"""Most that a step may change a weight: the first guess at the curvature is far off where rows are
+nearly certain, and a fit that overshoots there does not find back."""
+
 LEVEL = 0.05
 """Precision of the prior on the intercept, whatever that on the parents' weights: a rare category
 is no evidence against a family."""
@@ -161,6 +168,7 @@ def fit(
     Stops when the gradient promises, or three steps have gained, less than `tolerance` nats.
     """
     moments, spread = curvature(len(weights), features, counts, totals, ridge)
+    spread = np.minimum(spread, 1.0 / RARE)
     gradient, trial_gradient = np.zeros_like(weights), np.zeros_like(weights)
     moves = np.zeros((MEMORY, *weights.shape))
     turns = np.zeros((MEMORY, *weights.shape))
@@ -172,7 +180,7 @@ def fit(
         slope = (direction * gradient).sum()
         if -slope < tolerance:
             break
-        length = 1.0
+        length = min(1.0, LONGEST / np.abs(direction).max())
         while True:
             trial = weights + length * direction
             trial_loss = loss_and_gradient(trial, features, counts, totals, ridge, trial_gradient)

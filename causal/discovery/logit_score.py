@@ -50,13 +50,16 @@ def configuration_features(
     cells: int,
 ) -> NDArray[np.int32]:  # [cells, P]
     """Weight rows that every configuration adds: one per parent, after the intercept's."""
+    example = np.full(cells, -1, np.int64)  # a row of every configuration
+    for row in range(len(labels)):
+        example[labels[row]] = row
     features = np.zeros((cells, len(parents)), np.int32)
-    offset = 1
-    for p in range(len(parents)):
-        column = columns[parents[p]]
-        for row in range(len(labels)):
-            features[labels[row], p] = offset + column[row]
-        offset += cardinalities[parents[p]]
+    for cell in range(cells):
+        offset = 1
+        for p in range(len(parents)):
+            if example[cell] >= 0:
+                features[cell, p] = offset + columns[parents[p], example[cell]]
+            offset += cardinalities[parents[p]]
     return features
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from s2lab.causal.data import InterventionalData
 from s2lab.causal.families import random_graph
 from s2lab.causal.scm import StructuralCausalModel
-from s2lab.reproduce.records import markdown, read_record, write_record
+from s2lab.reproduce.records import FOLDER, markdown, read_record, write_record
 from s2lab.reproduce.recovery import recover
 
 SIZES, DEGREES, CATEGORIES = (200, 400, 1000), (2, 8), 3
@@ -31,26 +31,40 @@ MISTAKES = 2
 
 
 def reproduce(*, quick: bool, seeds: Sequence[int]) -> int:
-    """Measure the table (quick: 50 variables, a tenth of the rows); 0 if means are in bounds."""
+    """Measure the table (quick: 50 variables, a tenth of the rows); 0 if means are in bounds.
+
+    Small graphs of all seeds come first; the record is written after every graph, and goes on
+    from those it has.
+    """
     used = list(seeds)[:1] if quick else list(seeds)
     sizes = (50,) if quick else SIZES
     observations, each = OBSERVATIONS, PER_INTERVENTION
     if quick:
         observations, each = observations // 10, each // 10
-    rows = []
+    config = {"observations": observations, "per_intervention": each, "categories": CATEGORIES,
+              "quick": quick}  # fmt: skip
+    name = "large-graphs-quick" if quick else "large-graphs"
+    rows = [] if quick else measured(name, config)
+    done = {(r["variables"], r["degree"], r["seed"]) for r in rows}
     measure(8, 2, 0, 500, 100)  # compiles
     for variables in sizes:
         for degree in DEGREES:
             for seed in used:
-                rows.append(measure(variables, degree, seed, observations, each))
-                print(rows[-1], flush=True)
-    config = {"observations": observations, "per_intervention": each, "categories": CATEGORIES,
-              "quick": quick}  # fmt: skip
-    path = write_record("large-graphs-quick" if quick else "large-graphs", config, used, rows)
-    print(table(read_record(path)))
+                if (variables, degree, seed) not in done:
+                    rows.append(measure(variables, degree, seed, observations, each))
+                    print(rows[-1], flush=True)
+                    write_record(name, config, used, rows)
+    print(table({"rows": rows}))
     kinds = {(r["variables"], r["degree"]) for r in rows}
     means = [np.mean([r["shd"] for r in rows if (r["variables"], r["degree"]) == k]) for k in kinds]
     return int(max(means) > MISTAKES)
+
+
+def measured(name: str, config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows of a record of the same protocol; none where there is none."""
+    path = FOLDER / f"{name}.json"
+    record = read_record(path) if path.exists() else {}
+    return list(record["rows"]) if record.get("config") == dict(config) else []
 
 
 def measure(

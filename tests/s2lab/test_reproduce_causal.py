@@ -75,6 +75,30 @@ def test_mapped_rows_are_bytes_that_a_learner_reads_in_place(tmp_path: Path) -> 
         assert large_graphs.measure(7, 2, seed, 100_000, 4096)["shd"] == 0
 
 
+def test_large_graphs_go_on_from_what_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(large_graphs, "SIZES", (7,))
+    asked: list[tuple[int, int, int]] = []
+
+    def measured(variables: int, degree: int, seed: int, rows: int, each: int) -> dict[str, int]:
+        asked.append((variables, degree, seed))
+        if len(asked) == 4:
+            raise KeyboardInterrupt
+        return {"variables": variables, "degree": degree, "seed": seed, "shd": 0, "cpu_s": 1,
+                "drawing_cpu_s": 1, "peak_gib": 1}  # fmt: skip
+
+    monkeypatch.setattr(large_graphs, "measure", measured)
+    with pytest.raises(KeyboardInterrupt):
+        large_graphs.reproduce(quick=False, seeds=[0, 1])
+    asked[:] = [(0, 0, 0)] * 4  # past the interruption
+    assert large_graphs.reproduce(quick=False, seeds=[0, 1]) == 0
+    assert asked[5:] == [(7, 8, 0), (7, 8, 1)]  # after the one that compiles
+    path = tmp_path / "runs/records/large-graphs.json"
+    assert len(read_record(path)["rows"]) == 4
+
+
 def test_a_change_of_mechanism_is_its_mean_divergence() -> None:
     scm = StructuralCausalModel.random_tables(make_family("chain", 2), np.random.default_rng(0), 2)
     many = soft_worlds(scm, 1, 10, 4000, np.random.default_rng(1))
