@@ -7,6 +7,7 @@ CONTROLLABLE = {
     "square": "a square, four moves",
     "two-squares": "two squares, four moves each, and one that moves by itself",
     "toggle-square": "a square, four moves, and its brightness",
+    "doorkey-5x5": "DoorKey-5x5 on the grid engine: place, direction, key and door",
     "doorkey-8x8": "DoorKey-8x8 on the grid engine: place, direction, key and door",
 }
 

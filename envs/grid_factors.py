@@ -21,7 +21,7 @@ from s2lab.envs.vector import GridVectorEnv
 
 Array = NDArray[Any]
 FACTORS = ("agent_x", "agent_y", "direction", "carrying", "door")
-SIZES = (8, 16)
+SIZES = (5, 6, 8, 16)
 IDS = {f"s2lab/DoorKeyFactors-{n}x{n}-v0": f"MiniGrid-DoorKey-{n}x{n}-v0" for n in SIZES}
 CHANNELS = 15  # of a one-hot image: eleven types, four states; DoorKey's colours never change
 

@@ -31,7 +31,7 @@ def train_icf(
     """Learn independently controllable features of a world, score them, draw them.
 
     Args:
-        world: square, two-squares, toggle-square or doorkey-8x8 (s2lab list worlds)
+        world: square, two-squares, toggle-square, doorkey-5x5 or doorkey-8x8 (s2lab list worlds)
         seeds: run seeds, one run each
         set: settings over the world's own, as name=value: objective=discrete, directed or
             continuous, features, hidden, filters, policies, separate_policies, stateless,
