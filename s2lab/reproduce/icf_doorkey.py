@@ -35,7 +35,7 @@ ENCODERS: Mapping[str, Mapping[str, Any]] = {
 def play(seeds: Sequence[int] = SEEDS) -> int:
     """Train what is missing, write the record, print the table; returns the exit code."""
     contest = Contest(NAME, contestants(), layouts=0)
-    jobs = [(label, seed) for seed in seeds for label in contest.contestants]
+    jobs = [(label, seed) for label in contest.contestants for seed in seeds]
 
     def note(results: Mapping[Job, dict[str, Any]]) -> None:
         rows = summarise(contest, results, seeds)
