@@ -18,7 +18,7 @@ from s2lab.causal.discovery.family_scores import Family, FamilyScores
 from s2lab.causal.discovery.fitted import watched
 from s2lab.causal.discovery.graph_search import Climber, descendants
 from s2lab.causal.discovery.parent_search import MARGIN, BothKinds, find_parents, prune
-from s2lab.causal.discovery.wide_search import CELLS, parents_in_rounds
+from s2lab.causal.discovery.wide_search import CELLS, MANY, parents_in_rounds
 
 PROVEN = 8.0
 """-log10 p of an effect above which its direction is not doubted."""
@@ -53,10 +53,11 @@ def first_graph(
 ) -> Climber:
     """Parents in the order of effects, climbed until no kind of score changes any more.
 
-    Where rows are very many, parents come in rounds and nothing is climbed.
+    Where variables and rows are very many, parents come in rounds and nothing is climbed.
     """
-    rows = scores.rows
-    if rows.rows * len(rows.variables) > CELLS and not (effects.partial or rows.unknown.any()):
+    rows, count = scores.rows, len(scores.rows.variables)
+    wide = count > MANY and rows.rows * count > CELLS
+    if wide and not (effects.partial or rows.unknown.any()):
         return wide_graph(scores, effects, deadline, show_progress)
     climber = Climber(
         scores.score,

@@ -81,6 +81,7 @@ def test_rounds_recover_what_the_search_of_few_rows_does(
     family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(first_graph, "CELLS", 0)
+    monkeypatch.setattr(first_graph, "MANY", 0)
     rng = np.random.default_rng(3)
     graph = make_family(family, 6, rng)
     scm = StructuralCausalModel.random_networks(graph, rng, 3)
