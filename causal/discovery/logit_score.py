@@ -17,6 +17,10 @@ from s2lab.causal.discovery.environments import POOLED, SEPARATE, UNDECIDED
 from s2lab.causal.discovery.logit_fit import curvature, fit, log_volume
 from s2lab.causal.discovery.table_score import count, parent_cells
 
+DOUBTED = 1000.0
+"""Nats up to which a mechanism of its own is doubted: fitted together with the others' rows, an
+environment that leads parents elsewhere may fit as well."""
+
 
 @kernel
 def distinct(
@@ -108,7 +112,14 @@ def family_fit(
                     own_scores[e] = -fit(alone, kept, counts, totals, ridge, tolerance, 200)
                 if undecided[e - first]:
                     together = likelihood(mine, features, labels, column, starts[e], starts[e + 1])
-                    roles[e] = SEPARATE if own_scores[e] - own_penalty > together else POOLED
+                    apart = own_scores[e] - own_penalty
+                    if round_ == 1 and roles[e] == SEPARATE and 0 < apart - together < DOUBTED:
+                        count(pool, labels, column, starts[e], starts[e + 1], 1)
+                        kept, counts, totals = distinct(features, pool)
+                        count(pool, labels, column, starts[e], starts[e + 1], -1)
+                        joint = mine.copy()
+                        together = -fit(joint, kept, counts, totals, ridge, tolerance, 200) - pooled
+                    roles[e] = SEPARATE if apart > together else POOLED
         score += pooled
         for e in range(first, last):
             if roles[e] == SEPARATE:
