@@ -24,6 +24,7 @@ from s2lab.causal.discovery.graph_search import Climber
 from s2lab.causal.discovery.order_search import best_in_orders
 from s2lab.causal.discovery.parent_search import MARGIN
 from s2lab.causal.discovery.unknown_targets import decided_targets, guess_targets
+from s2lab.causal.discovery.wide_search import is_wide, wide_graph
 from s2lab.causal.errors import InputError
 from s2lab.causal.graph import CausalGraph
 from s2lab.causal.regimes import TARGETS_AND_WORLDS
@@ -44,9 +45,10 @@ class AncestralDiscovery(GraphEstimator):
     `seed`, for these; `max_seconds`, after which the best graph so far is returned (`finished_`
     is False then); `show_progress` on stderr.
 
-    Beyond 10**8 values (rows times variables) with known targets and a do on all variables, parents
-    are searched for all variables at once: first on about 250,000 of the rows, then on all of them;
-    families are additive there, directions those of the effects.
+    Beyond 10**8 values (rows times variables) of at most ten categories, with known targets and
+    something done to every variable, parents are found by tests of independence in place of scores:
+    first on about 250,000 of the rows, then on all whose variable is not a target. `score_` is
+    BDeu's there, `edge_probabilities_` come from the tests.
 
     After `fit`: `causal_graph_` (pgmpy DAG), `adjacency_matrix_` (DataFrame, row -> column),
     `edge_probabilities_` ([V, V], from the gain of each single edge), `interventional_cpdag_`,
@@ -105,6 +107,11 @@ class AncestralDiscovery(GraphEstimator):
             rows, ScoreOptions(float(self.equivalent_sample_size), penalty, float(self.alpha))
         )
         effects = measure_effects(rows)
+        if is_wide(rows, effects):
+            search = wide_graph(rows, effects, self.alpha, deadline, self.show_progress)
+            total = sum(scores.score(j, held) for j, held in enumerate(search.parents))
+            found = search.parents, total, search.probabilities()
+            return self._stored(data, scores, *found, deadline)
         climber = first_graph(scores, effects, deadline, self.show_progress)
         if rows.unknown.any():
             guessed = guess_targets(rows, scores, climber.parents)
@@ -122,16 +129,22 @@ class AncestralDiscovery(GraphEstimator):
             if effects.partial:
                 self._reordered(climber, scores, rng)
         parents, total = climber.parents, climber.total()
-        matrix = as_matrix(parents)
-        self.intervention_targets_ = decided_targets(rows, data.regimes, scores, parents)
+        probabilities = single_edge_probabilities(scores, parents)
+        return self._stored(data, scores, parents, total, probabilities, deadline)
+
+    def _stored(
+        self,
+        data: InterventionalData,
+        scores: FamilyScores,
+        parents: list[Family],
+        total: float,
+        probabilities: NDArray[np.float64],  # [V, V]
+        deadline: float,
+    ) -> AncestralDiscovery:
+        self.intervention_targets_ = decided_targets(scores.rows, data.regimes, scores, parents)
         known = [tuple(v for v in regime if v in data.variables) for regime in data.regimes]
-        graph = CausalGraph(data.variables, matrix)
-        self.store(
-            graph,
-            total,
-            [*known, *self.intervention_targets_.values()],
-            single_edge_probabilities(scores, parents),
-        )
+        targets = [*known, *self.intervention_targets_.values()]
+        self.store(CausalGraph(data.variables, as_matrix(parents)), total, targets, probabilities)
         self.additive_ = np.array(scores.additive)  # [V]
         self.finished_ = time.monotonic() < deadline
         return self

@@ -20,6 +20,15 @@ from s2lab.causal.discovery.environments import Environments
 STRONGEST = 300.0
 """Largest -log10 p that is told apart."""
 
+PROVEN = 8.0
+"""-log10 p of an effect above which its direction is not doubted."""
+
+MANY = 300
+"""Beyond so many variables only clear effects count in an order."""
+
+CLEAR = 4.0
+"""Deviations from chance above which an effect is clear."""
+
 UNKNOWN_SHIFT = 3.0
 """-log10 p above which a variable counts as shifted in an environment of unknown targets."""
 
@@ -160,6 +169,14 @@ def standardised(sums: NDArray[np.float64]) -> NDArray[np.float64]:  # [3, ...] 
     """How many deviations a statistic is above its mean."""
     statistic, mean, variance = sums
     return np.asarray((statistic - mean) / np.sqrt(np.maximum(variance, 1e-9)) * (variance > 0))
+
+
+def effect_order(effects: Effects) -> NDArray[np.int64]:  # [V]
+    """Causes first."""
+    weight = effects.weight  # [V, V]
+    if len(weight) > MANY:  # noise adds up over many variables
+        weight = np.where(np.abs(weight) > CLEAR, weight, 0.0)
+    return order_by_effects(weight)
 
 
 def order_by_effects(weight: NDArray[np.float64]) -> NDArray[np.int64]:  # [V, V] -> [V]

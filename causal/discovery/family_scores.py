@@ -20,7 +20,6 @@ from s2lab.causal.discovery.logit_score import (
     parent_strengths,
     residual_statistics,
 )
-from s2lab.causal.discovery.pair_fit import gain_beside_pairs
 from s2lab.causal.discovery.table_score import family_score
 
 Family = tuple[int, ...]
@@ -110,31 +109,13 @@ class FamilyScores:
             self._doubts[child, parents] = self._doubt(child, parents) if parents else []
         return self._doubts[child, parents]
 
-    def weakest(self, child: int, parents: Family) -> list[int]:
-        """The parents of an additive family, weakest first."""
-        return [parents[i] for i in np.argsort(self._strengths(child, parents))]
-
-    def needed_beside_pairs(self, child: int, others: Family, parent: int) -> bool:
-        """Whether a parent is significant beside the others and all their pairs."""
-        rows, options = self.rows, self.options
-        _, roles = self.of_kind(True, child, tuple(sorted((*others, parent))))
-        gain = gain_beside_pairs(
-            rows.columns, rows.starts, rows.world, roles, rows.cardinalities, child,
-            np.array((*others, parent), np.int64), options.ridge, options.tolerance,
-        )  # fmt: skip
-        return float(gain) > self._parents_penalty(child, (parent,))
-
-    def _strengths(self, child: int, parents: Family) -> NDArray[np.float64]:  # [P]
+    def _doubt(self, child: int, parents: Family) -> list[int]:
         roles, weights = self.weights_of(child, parents)
         rows = self.rows
-        strengths: NDArray[np.float64] = parent_strengths(
+        strengths = parent_strengths(
             rows.columns, rows.starts, rows.world, roles, rows.cardinalities, child,
             np.array(parents, np.int64), self.options.ridge, weights,
         )  # fmt: skip
-        return strengths
-
-    def _doubt(self, child: int, parents: Family) -> list[int]:
-        strengths = self._strengths(child, parents)
         needed = np.array([2 * NEEDED * self._parents_penalty(child, (p,)) for p in parents])
         weakest = np.argsort(strengths)[:DOUBTFUL]
         return [parents[i] for i in weakest if strengths[i] < needed[i]]

@@ -8,20 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from s2lab.causal.discovery.effects import Effects, order_by_effects
+from s2lab.causal.discovery.effects import MANY, PROVEN, Effects, effect_order
 from s2lab.causal.discovery.family_scores import Family, FamilyScores
 from s2lab.causal.discovery.fitted import watched
 from s2lab.causal.discovery.graph_search import Climber, descendants
 from s2lab.causal.discovery.parent_search import MARGIN, BothKinds, find_parents, prune
-from s2lab.causal.discovery.wide_search import CELLS, MANY, parents_in_rounds
-
-PROVEN = 8.0
-"""-log10 p of an effect above which its direction is not doubted."""
 
 EFFECT = 3.0
 """-log10 p of an effect that makes a candidate beyond `SMALL` variables."""
@@ -30,19 +24,10 @@ SMALL = 30
 """Up to so many variables every predecessor is a candidate, not only those with an effect."""
 
 HINT = 1.0
-"""-log10 p of an effect that makes a candidate of climbing beyond `WIDE` variables."""
-
-WIDE = 300
-"""Beyond so many variables, climbing adds only causes whose effect is at least hinted at."""
-
-CLEAR = 4.0
-"""Deviations from chance above which an effect counts in the order of so many."""
+"""-log10 p of an effect that makes a candidate of climbing beyond `MANY` variables."""
 
 FINE = 6
 """Categories per variable from which tables charge far more for a parent than additive families."""
-
-FALSE_EDGES = 0.1
-"""How many parents may come in by chance in a graph whose parents are searched in rounds."""
 
 REVISIONS = 5
 """How often kinds are chosen again at most."""
@@ -51,14 +36,7 @@ REVISIONS = 5
 def first_graph(
     scores: FamilyScores, effects: Effects, deadline: float, show_progress: bool
 ) -> Climber:
-    """Parents in the order of effects, climbed until no kind of score changes any more.
-
-    Where variables and rows are very many, parents come in rounds and nothing is climbed.
-    """
-    rows, count = scores.rows, len(scores.rows.variables)
-    wide = count > MANY and rows.rows * count > CELLS
-    if wide and not (effects.partial or rows.unknown.any()):
-        return wide_graph(scores, effects, deadline, show_progress)
+    """Parents in the order of effects, climbed until no kind of score changes any more."""
     climber = Climber(
         scores.score,
         parents_in_order(scores, effects, deadline, show_progress),
@@ -77,34 +55,6 @@ def first_graph(
             found = list(climber.parents)
             climber.climb()
     return climber
-
-
-def wide_graph(
-    scores: FamilyScores, effects: Effects, deadline: float, show_progress: bool
-) -> Climber:
-    """Parents by rounds over all variables; all families are additive and nothing is climbed."""
-    place = np.empty(len(effects.tested), np.int64)  # [V]
-    place[effect_order(effects)] = np.arange(len(place))
-    allowed = place[:, None] < place  # [V, V]
-    scores.additive = [True] * len(allowed)
-    chance = min(scores.options.alpha, FALSE_EDGES / len(allowed) ** 2)
-    scores.options = replace(scores.options, alpha=chance)
-    return Climber(
-        scores.score,
-        parents_in_rounds(scores, allowed, deadline, show_progress),
-        lambda child, held: new_parents(scores, effects, child, held),
-        effects.surprise < PROVEN,
-        scores.doubtful,
-        deadline,
-    )
-
-
-def effect_order(effects: Effects) -> NDArray[np.int64]:  # [V]
-    """Causes first."""
-    weight = effects.weight  # [V, V]
-    if len(weight) > WIDE:  # noise adds up over many variables
-        weight = np.where(np.abs(weight) > CLEAR, weight, 0.0)
-    return order_by_effects(weight)
 
 
 def doubtful_families(
@@ -200,7 +150,7 @@ def mostly_additive(found: Sequence[BothKinds]) -> bool:
 def new_parents(scores: FamilyScores, effects: Effects, child: int, held: Family) -> list[int]:
     """Who may become a parent: nobody that provably responds to the child."""
     allowed = effects.surprise[child] < PROVEN  # [V]
-    if len(allowed) > WIDE:
+    if len(allowed) > MANY:
         allowed &= (effects.surprise[:, child] > HINT) | ~effects.tested
     candidates = [int(i) for i in np.flatnonzero(allowed) if i != child and i not in held]
     if not scores.additive[child]:

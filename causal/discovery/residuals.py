@@ -1,83 +1,94 @@
-"""What the fits of many families leave unexplained, by every variable at once.
+"""What the tables of many families leave unexplained, by every variable at once.
 
 Sums of residuals over the rows of each category are a product of two matrices, which costs far less
-than a pass over the rows for every pair of variables. Knows rows and weights, no search.
+than a pass over the rows for every pair of variables. Knows rows, no search.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaincc
 
-from s2lab.causal.discovery.compiled import kernel, quick_kernel
+from s2lab.causal.discovery.compiled import kernel
 from s2lab.causal.discovery.environments import POOLED, Environments
+from s2lab.causal.discovery.table_score import parent_cells
 
 BLOCK = 8192
 """Rows that are multiplied at a time."""
 
-Fit = tuple[tuple[int, ...], NDArray[np.int8], NDArray[np.float64]]
-"""Parents, the roles [E] of the environments, and weights [W, F, K] of an additive family."""
+TOGETHER = 64
+"""Families whose residuals are held at a time."""
 
-Family = tuple[int, tuple[int, ...], NDArray[np.int8], NDArray[np.float64]]
-"""A child and its fit."""
+Family = tuple[int, tuple[int, ...]]
+"""A child and its parents."""
 
 
 class ResidualScreen:
-    """Pearson's statistics of what fits leave unexplained, as `logit_score.residual_statistics`,
-    for all candidates at once. Which rows a family is fitted on must not depend on its parents."""
+    """A first look at who else has a say in many families, before `stratified.association`."""
 
     def __init__(self, rows: Environments) -> None:
         self.rows = rows
         self.first = np.concatenate([[0], np.cumsum(rows.cardinalities - 1)])  # [V + 1]
         """Where a variable's categories begin; its last one is what the others leave."""
-        self._observed: dict[int, NDArray[np.float64]] = {}  # [W, K, ΣK - V + 1]
+        self.counts = category_counts(rows.columns, rows.starts, rows.cardinalities, self.first)
 
-    def statistics(
-        self, children: Sequence[int], fits: Sequence[Fit]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # [C, V], [C, V]
-        """-log10 p and the statistic of every variable for each child, summed over worlds."""
-        rows, sizes = self.rows, self.rows.cardinalities
-        new = [i for i, child in enumerate(children) if child not in self._observed]
-        fresh = self._sums([(children[i], *fits[i]) for i in new], fill_observed, 0)
-        self._observed |= {children[i]: sums for i, sums in zip(new, fresh, strict=True)}
-        families = [(child, *fit) for child, fit in zip(children, fits, strict=True)]
-        found = np.zeros((len(children), len(sizes)))  # [C, V]
-        for i, gaps in enumerate(self._sums(families, fill_residuals, 1)):
-            for gap, observed in zip(gaps, self._observed[children[i]], strict=True):
-                pearson_by_variable(observed, gap, self.first, found[i])
-        freedom = (sizes[None, :] - 1) * (sizes[list(children)][:, None] - 1) * rows.worlds
+    def unexplained(
+        self, families: Sequence[Family]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # [F, V], [F, V]
+        """-log10 p and the score statistic of each variable in what a family leaves over.
+
+        About what `stratified.association` says of one pair: too small where a variable depends on
+        the family's parents, as if all cells had the same spread. Worlds are summed.
+        """
+        sizes = self.rows.cardinalities
+        found = np.zeros((len(families), len(sizes)))  # [F, V]
+        for at in range(0, len(families), TOGETHER):
+            self._add(families[at : at + TOGETHER], found[at : at + TOGETHER])
+        children = [child for child, _ in families]
+        freedom = (sizes[None, :] - 1) * (sizes[children][:, None] - 1) * self.rows.worlds
         tail = gammaincc(np.maximum(freedom, 1) / 2, found / 2)
         return np.asarray(-np.log10(np.maximum(tail, 1e-300)) * (freedom > 0)), found
 
-    def _sums(
-        self, families: Sequence[Family], fill: Callable[..., None], left_out: int
-    ) -> list[NDArray[np.float64]]:  # C x [W, K - left_out, ΣK - V + 1]
-        """Sums of what `fill` says of every child's categories but the last ones that are left
-        out, over the rows of every category of every variable."""
-        rows = self.rows
-        widths = [rows.cardinalities[child] - left_out for child, *_ in families]
-        place = np.concatenate([[0], np.cumsum(widths)]).astype(np.int64)  # [C + 1]
-        sums = np.zeros((rows.worlds, place[-1], self.first[-1] + 1))
-        categories = np.empty((self.first[-1] + 1, BLOCK), np.float32)
-        said = np.empty((place[-1], BLOCK), np.float32)
-        for e, world in enumerate(rows.world) if families else ():
-            for start in range(int(rows.starts[e]), int(rows.starts[e + 1]), BLOCK):
-                stop = min(start + BLOCK, int(rows.starts[e + 1]))
+    def _add(self, families: Sequence[Family], found: NDArray[np.float64]) -> None:  # [F, V]
+        """Add the statistics of a few families."""
+        rows, sizes = self.rows, self.rows.cardinalities
+        place = np.concatenate([[0], np.cumsum([sizes[child] - 1 for child, _ in families])])
+        left = np.zeros((place[-1], rows.rows), np.float32)  # [Σ(K - 1), N]
+        spreads = []  # F x [W, K - 1, K - 1]
+        for i, (child, parents) in enumerate(families):
+            labels, cells, _ = parent_cells(rows.columns, sizes, np.array(parents, np.int64))
+            spreads.append(
+                fill_residuals(
+                    labels, cells, rows.columns[child], int(sizes[child]), rows.starts, rows.world,
+                    rows.roles(child), left[place[i] : place[i + 1]],
+                )
+            )  # fmt: skip
+        sums = self._sums(left)  # [W, Σ(K - 1), ΣK - V + 1]
+        for i, (child, _) in enumerate(families):
+            pooled = rows.roles(child) == POOLED  # [E]
+            for world, spread in enumerate(spreads[i]):
+                counts = self.counts[pooled & (rows.world == world)].sum(axis=0)
+                gaps = sums[world, place[i] : place[i + 1]]
+                each = spread / max(float(counts[-1]), 1.0)
+                precision = np.linalg.pinv(each, rcond=1e-9, hermitian=True)
+                add_statistics(gaps, counts, precision, self.first, found[i])
+
+    def _sums(self, said: NDArray[np.float32]) -> NDArray[np.float64]:  # [S, N] -> [W, S, ...]
+        """Sums over the rows of every category but each variable's last, and over all rows."""
+        rows, width = self.rows, int(self.first[-1]) + 1
+        sums = np.zeros((rows.worlds, len(said), width))
+        categories = np.empty((width, BLOCK), np.float32)
+        bounds = np.flatnonzero(np.diff(rows.world, prepend=-1, append=-2))  # [W + 1]
+        for world, (first, last) in enumerate(pairwise(bounds)):
+            for start in range(int(rows.starts[first]), int(rows.starts[last]), BLOCK):
+                stop = min(start + BLOCK, int(rows.starts[last]))
                 fill_categories(rows.columns, start, stop, rows.cardinalities, categories)
-                said[:] = 0
-                for i, (child, parents, roles, weights) in enumerate(families):
-                    if roles[e] == POOLED:
-                        fill(
-                            rows.columns, start, stop, rows.cardinalities, child,
-                            np.array(parents, np.int64), weights[world],
-                            said[place[i] : place[i + 1]],
-                        )  # fmt: skip
-                count = stop - start
-                sums[world] += said[:, :count] @ categories[:, :count].T
-        return [sums[:, place[i] : place[i + 1]] for i in range(len(families))]
+                sums[world] += said[:, start:stop] @ categories[:, : stop - start].T
+        return sums
 
 
 @kernel
@@ -101,78 +112,92 @@ def fill_categories(
 
 
 @kernel
-def fill_observed(
+def category_counts(
     columns: NDArray[np.int8],  # [V, N]
-    start: int,
-    stop: int,
+    starts: NDArray[np.int64],  # [E + 1]
     cardinalities: NDArray[np.int64],  # [V]
-    child: int,
-    parents: NDArray[np.int64],  # [P] not looked at
-    weights: NDArray[np.float64],  # [F, K] not looked at
-    out: NDArray[np.float32],  # [K, stop - start]
-) -> None:
-    """The child's categories."""
-    for row in range(start, stop):
-        out[columns[child, row], row - start] = 1.0
-
-
-@quick_kernel
-def fill_residuals(
-    columns: NDArray[np.int8],  # [V, N]
-    start: int,
-    stop: int,
-    cardinalities: NDArray[np.int64],  # [V]
-    child: int,
-    parents: NDArray[np.int64],  # [P]
-    weights: NDArray[np.float64],  # [F, K]
-    out: NDArray[np.float32],  # [K - 1, stop - start]
-) -> None:
-    """The child's categories less their probabilities."""
-    size = weights.shape[1]
-    factors = np.empty_like(weights)  # [F, K] probabilities are products of these, normalised
-    for f in range(len(weights)):
-        factors[f] = np.exp(weights[f] - weights[f].max())
-    shares = np.empty((size, stop - start))
-    for k in range(size):
-        shares[k] = factors[0, k]
-    offset = 1
-    for parent in parents:
-        column = columns[parent]
-        for k in range(size):
-            for row in range(start, stop):
-                shares[k, row - start] *= factors[offset + column[row], k]
-        offset += cardinalities[parent]
-    column = columns[child]
-    for row in range(start, stop):
-        total = 1e-300
-        for k in range(size):
-            total += shares[k, row - start]
-        for k in range(size - 1):
-            observed = 1.0 if column[row] == k else 0.0
-            out[k, row - start] = observed - shares[k, row - start] / total
+    first: NDArray[np.int64],  # [V + 1]
+) -> NDArray[np.float64]:  # [E, ΣK - V + 1]
+    """Rows of every category but each variable's last, and all rows, in every environment."""
+    environments = len(starts) - 1
+    found = np.zeros((environments, first[-1] + 1))
+    for j in range(len(columns)):
+        for e in range(environments):
+            for row in range(starts[e], starts[e + 1]):
+                if columns[j, row] < cardinalities[j] - 1:
+                    found[e, first[j] + columns[j, row]] += 1
+    for e in range(environments):
+        found[e, -1] = starts[e + 1] - starts[e]
+    return found
 
 
 @kernel
-def pearson_by_variable(
-    observed: NDArray[np.float64],  # [K, ΣK - V + 1] rows of categories, last those of all
-    gap: NDArray[np.float64],  # [K - 1, ΣK - V + 1] of them less what was expected
+def fill_residuals(
+    labels: NDArray[np.int32],  # [N] cell of the parents
+    cells: int,
+    column: NDArray[np.int8],  # [N] the child's categories
+    size: int,
+    starts: NDArray[np.int64],  # [E + 1]
+    world: NDArray[np.int64],  # [E]
+    roles: NDArray[np.int8],  # [E]
+    out: NDArray[np.float32],  # [K - 1, N] zeros in
+) -> NDArray[np.float64]:  # [W, K - 1, K - 1]
+    """The child's categories less their shares in each cell, in the rows of its mechanism; returns
+    the sum of their products."""
+    counts = np.zeros((cells, size), np.int32)
+    shares = np.empty((cells, size - 1), np.float32)
+    spread = np.zeros((world[-1] + 1, size - 1, size - 1))
+    first = 0
+    while first < len(world):
+        last = first
+        while last < len(world) and world[last] == world[first]:
+            if roles[last] == POOLED:
+                for row in range(starts[last], starts[last + 1]):
+                    counts[labels[row], column[row]] += 1
+            last += 1
+        for cell in range(cells):
+            total = max(counts[cell].sum(), 1)
+            for k in range(size - 1):
+                shares[cell, k] = counts[cell, k] / total
+                spread[world[first], k, k] += counts[cell, k]
+                for m in range(size - 1):
+                    spread[world[first], k, m] -= counts[cell, k] * counts[cell, m] / total
+        for e in range(first, last):
+            if roles[e] == POOLED:
+                for k in range(size - 1):
+                    for row in range(starts[e], starts[e + 1]):
+                        seen = np.float32(column[row] == k)
+                        out[k, row] = seen - shares[labels[row], k]
+        counts[:] = 0
+        first = last
+    return spread
+
+
+@kernel
+def add_statistics(
+    gaps: NDArray[np.float64],  # [K - 1, ΣK - V + 1] sums of residuals, last those of all rows
+    counts: NDArray[np.float64],  # [ΣK - V + 1] rows of every category, last all rows
+    precision: NDArray[np.float64],  # [K - 1, K - 1] of a row's residuals
     first: NDArray[np.int64],  # [V + 1]
     out: NDArray[np.float64],  # [V] added to
 ) -> None:
-    """Squared gaps over expected counts, summed over the categories of both variables."""
-    size, width = observed.shape
-    whole = np.empty((size, width))  # [K, ΣK - V + 1]
-    whole[:-1] = gap
-    whole[-1] = -gap.sum(axis=0)
+    """Squared sums over their variances, summed over the categories of every variable."""
+    size = len(gaps)
+    gap = np.empty(size)
     for j in range(len(first) - 1):
-        for k in range(size):
-            left_seen, left_gap = observed[k, -1], whole[k, -1]
-            for at in range(first[j], first[j + 1] + 1):
-                if at < first[j + 1]:
-                    seen, off = observed[k, at], whole[k, at]
-                    left_seen -= seen
-                    left_gap -= off
-                else:
-                    seen, off = left_seen, left_gap
-                if seen - off > 1e-6:
-                    out[j] += off * off / max(seen - off, 0.5)
+        left = gaps[:, -1].copy()
+        rest = counts[-1]
+        for at in range(first[j], first[j + 1] + 1):
+            if at < first[j + 1]:
+                seen = counts[at]
+                for k in range(size):
+                    gap[k] = gaps[k, at]
+                    left[k] -= gap[k]
+                rest -= seen
+            else:
+                seen = rest
+                gap[:] = left
+            if seen > 0:
+                for k in range(size):
+                    for m in range(size):
+                        out[j] += gap[k] * precision[k, m] * gap[m] / seen

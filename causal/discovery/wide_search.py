@@ -1,47 +1,58 @@
-"""Parents of all variables at once, in rounds, where rows are too many for a pass per candidate.
+"""Parents of very many variables from very many rows, by tests instead of scores.
 
-Every round screens all candidates of all variables by one product of matrices and lets the clear
-ones in; first on a part of the rows, then on all. Knows scores and effects, no estimator.
+With rows by the million, a variable's parents are whoever is not independent of it given the others
+(`stratified`), and a score that pays per pass over the rows is too slow. Parents are first sought
+among those before a variable in the order of effects, then edges turn whose direction no
+intervention proved, then everybody who is no descendant is looked at again. Knows rows and effects,
+no scores.
 """
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from s2lab.causal.discovery.effects import PROVEN, Effects, effect_order
 from s2lab.causal.discovery.environments import Environments
-from s2lab.causal.discovery.family_scores import Family, FamilyScores
 from s2lab.causal.discovery.fitted import watched
-from s2lab.causal.discovery.parent_search import LENIENCE, MARGIN, joined, prune, without
+from s2lab.causal.discovery.graph_search import closes_cycle, descendants
+from s2lab.causal.discovery.parent_search import joined, without
 from s2lab.causal.discovery.residuals import ResidualScreen
+from s2lab.causal.discovery.stratified import association
+
+Family = tuple[int, ...]
 
 CELLS = 10**8
-"""Rows times variables beyond which parents of `MANY` variables are searched in rounds.
+"""Rows times variables beyond which parents are found by tests."""
 
-One seed of 200 variables with 919 thousand rows: at expected degree 2 rounds made 2 mistakes in
-29 s, the other search none in 49 s; at degree 8 they made 20 of 781 edges in 129 s, and the other
-search had not ended after 390 s.
-"""
+MOST_CATEGORIES = 10
+"""Most categories of a variable that the tests are quick with."""
 
-MANY = 300
-"""Up to so many variables the other search is kept, slow as it is where rows are many."""
+FALSE_EDGES = 0.1
+"""How many parents may come in by chance in all."""
 
 FIRST_ROWS = 250_000
-"""About how many rows the first rounds look at."""
+"""About how many rows the screens look at."""
+
+HINT = 2.0
+"""-log10 p in a screen from which a variable is tested."""
 
 TOGETHER = 4
 """How many clear candidates may enter a family in one round."""
 
-KEPT = 2
-"""After so many parents that are needed, stronger ones are taken for needed too."""
-
 ROUNDS = 30
-"""Most rounds over one set of rows."""
+"""Most rounds of one search."""
+
+
+def is_wide(rows: Environments, effects: Effects) -> bool:
+    """Whether rows are so many, and so plain, that tests find the parents."""
+    plain = not (effects.partial or rows.unknown.any())
+    few_categories = int(rows.cardinalities.max()) <= MOST_CATEGORIES
+    return plain and few_categories and rows.rows * len(rows.variables) > CELLS
 
 
 def thinned(rows: Environments, about: int) -> Environments:
@@ -54,90 +65,173 @@ def thinned(rows: Environments, about: int) -> Environments:
     )
 
 
-class Rounds:
-    """Additive families that grow together."""
+def wide_graph(
+    rows: Environments, effects: Effects, alpha: float, deadline: float, show_progress: bool
+) -> WideSearch:
+    """Search the parents of all variables."""
+    size = len(rows.variables)
+    limit = -np.log10(min(alpha, FALSE_EDGES / size**2))
+    below = closure(effects.surprise > PROVEN)  # [V, V]
+    place = np.empty(size, np.int64)  # [V]
+    place[effect_order(effects)] = np.arange(size)
+    few = thinned(rows, FIRST_ROWS)
+    screen = ResidualScreen(few)
+    search = WideSearch(few, screen, effects, limit, deadline, show_progress, [()] * size)
+    search.grow(range(size), (place[:, None] < place) & ~below.T)
+    search.over(rows)
+    allowed = ~below.T & ~np.eye(size, dtype=bool)
+    asked: list[Family | None] = [None] * size
+    for step in range(ROUNDS):
+        before = list(search.parents)
+        search.turn()
+        if search.parents == before and step:
+            search.simplify()
+        new = [j for j, held in enumerate(search.parents) if held != asked[j]]
+        if not new or time.monotonic() > deadline:
+            break
+        search.grow(new, allowed)
+        asked = list(search.parents)
+    return search
 
-    def __init__(
-        self, scores: FamilyScores, allowed: NDArray[np.bool_], parents: Sequence[Family]
-    ) -> None:
-        self.scores, self.allowed = scores, allowed  # [V, V] who may become whose parent
-        self.parents = list(parents)
-        self.screen = ResidualScreen(scores.rows)
 
-    def run(self, deadline: float, show_progress: bool) -> None:
-        """Let parents in until nobody asks for more."""
-        active = list(range(len(self.parents)))
-        for _ in watched(range(ROUNDS), "rounds", show_progress):
-            if not active or time.monotonic() > deadline:
+@dataclass
+class WideSearch:
+    """Families of all variables, on their way to a graph without cycles."""
+
+    rows: Environments
+    screen: ResidualScreen
+    """Over fewer rows."""
+    effects: Effects
+    limit: float
+    """-log10 p that a parent must reach."""
+    deadline: float
+    show_progress: bool
+    parents: list[Family]
+    known: dict[tuple[int, int, Family], tuple[float, float]] = field(default_factory=dict)
+
+    def tested(self, child: int, parent: int) -> tuple[float, float]:
+        """Statistic and -log10 p of a parent beside the others."""
+        others = without(self.parents[child], parent)
+        key = (child, parent, others)
+        if key not in self.known:
+            self.known[key] = association(self.rows, child, parent, others)
+        return self.known[key]
+
+    def over(self, rows: Environments) -> None:
+        """Go on with tests over other rows."""
+        self.rows, self.known = rows, {}
+        for child in range(len(self.parents)):
+            self.prune(child)
+
+    def grow(self, children: Sequence[int], allowed: NDArray[np.bool_]) -> None:
+        """Let parents in among those allowed [parent, child] until nobody asks for more."""
+        active = list(children)
+        met = {child: {self.parents[child]} for child in active}
+        for _ in watched(range(ROUNDS), "rounds", self.show_progress):
+            if not active or time.monotonic() > self.deadline:
                 break
-            fits = [(self.parents[j], *self.scores.weights_of(j, self.parents[j])) for j in active]
-            values, statistics = self.screen.statistics(active, fits)  # [C, V]
-            active = [
-                child
+            values, statistics = self.screen.unexplained([(j, self.parents[j]) for j in active])
+            waiting = [
+                [
+                    int(c)
+                    for c in np.argsort(-statistics[i])
+                    if allowed[c, child] and values[i, c] > HINT and c not in self.parents[child]
+                ]
                 for i, child in enumerate(active)
-                if time.monotonic() < deadline and self._grown(child, values[i], statistics[i])
             ]
+            grown = []
+            for i, child in enumerate(active):
+                if self._let_in(child, waiting[i], statistics[i]):
+                    self.prune(child)
+                    if self.parents[child] not in met[child]:
+                        met[child].add(self.parents[child])
+                        grown.append(child)
+            active = grown
 
-    def _grown(
-        self, child: int, values: NDArray[np.float64], statistics: NDArray[np.float64]
-    ) -> bool:
-        """Take in clear candidates, drop who is not needed beside them; whether anybody came."""
-        scores, held = self.scores, self.parents[child]
-        limit = -math.log10(scores.options.alpha) - LENIENCE
-        waiting = [
-            int(c)
-            for c in np.argsort(-statistics)
-            if self.allowed[c, child] and values[c] > limit and c not in held
+    def _let_in(
+        self, child: int, waiting: list[int], statistics: NDArray[np.float64]
+    ) -> bool:  # [V]
+        """Take in the first candidates that a test confirms, and others that are as clear."""
+        came: list[int] = []
+        for c in waiting:
+            if came and (len(came) == TOGETHER or statistics[c] < 0.5 * statistics[came[0]]):
+                break
+            if self.tested(child, c)[1] > self.limit and not self._closes_cycle(c, child):
+                came.append(c)
+        for c in came:
+            self.parents[child] = joined(self.parents[child], c)
+        return bool(came)
+
+    def probabilities(self) -> NDArray[np.float64]:  # [V, V] parent to child
+        """Of every edge against its absence, what its test says beyond what chance may."""
+        found = np.zeros((len(self.parents), len(self.parents)))
+        for child, held in enumerate(self.parents):
+            for parent in held:
+                beyond = (self.tested(child, parent)[1] - self.limit) * np.log(10.0)
+                found[parent, child] = 1 / (1 + np.exp(-np.clip(beyond, -50, 50)))
+        return found
+
+    def _closes_cycle(self, parent: int, child: int) -> bool:
+        return closes_cycle(("add", parent, child), descendants(self.parents), self.parents)
+
+    def prune(self, child: int) -> None:
+        """Drop whoever is not needed beside the others, the weakest first."""
+        while self.parents[child] and time.monotonic() < self.deadline:
+            evidence = {p: self.tested(child, p)[1] for p in self.parents[child]}
+            weakest = min(evidence, key=lambda p: evidence[p])
+            if evidence[weakest] > self.limit:
+                return
+            self.parents[child] = without(self.parents[child], weakest)
+
+    def turn(self) -> None:
+        """Turn edges that no intervention proved and that say more the other way round."""
+        gains = {
+            (parent, child): self.tested(parent, child)[0] - self.tested(child, parent)[0]
+            for parent, child in self._unproven()
+        }
+        touched: set[int] = set()
+        for edge in sorted(gains, key=lambda e: -gains[e]):
+            if gains[edge] > 0 and not touched & set(edge) and self._turned(*edge):
+                touched |= set(edge)
+        for child in touched:
+            self.prune(child)
+
+    def simplify(self) -> None:
+        """Turn unproven edges where that leaves fewer: an edge the wrong way round makes its ends
+        ask for ancestors of each other, and these may hide that it is wrong."""
+        for parent, child in self._unproven():
+            if parent not in self.parents[child] or time.monotonic() > self.deadline:
+                continue
+            before = self.parents[parent], self.parents[child]
+            if self._turned(parent, child):
+                self.prune(parent)
+                self.prune(child)
+                after = self.parents[parent], self.parents[child]
+                if sum(map(len, after)) >= sum(map(len, before)):
+                    self.parents[parent], self.parents[child] = before
+
+    def _unproven(self) -> list[tuple[int, int]]:
+        """Edges whose direction no intervention proved."""
+        return [
+            (parent, child)
+            for child, held in enumerate(self.parents)
+            for parent in held
+            if self.effects.surprise[parent, child] < PROVEN
         ]
-        best = scores.of_kind(True, child, held)[0]
-        while waiting:
-            strongest = statistics[waiting[0]]
-            batch = [c for c in waiting[:TOGETHER] if statistics[c] > 0.5 * strongest]
-            for some in [batch, batch[:1]] if len(batch) > 1 else [batch]:
-                trial = held
-                for c in some:
-                    trial = joined(trial, c)
-                gained = scores.of_kind(True, child, trial)[0]
-                if gained > best + MARGIN:
-                    kept, total = prune(scores, True, child, trial, gained)
-                    self.parents[child] = kept
-                    return total > best + MARGIN
-            waiting.pop(0)
-        return False
+
+    def _turned(self, parent: int, child: int) -> bool:
+        """Turn an edge unless that closes a cycle; whether it was turned."""
+        below = descendants(self.parents)
+        if closes_cycle(("reverse", parent, child), below, self.parents):
+            return False
+        self.parents[child] = without(self.parents[child], parent)
+        self.parents[parent] = joined(self.parents[parent], child)
+        return True
 
 
-def parents_in_rounds(
-    scores: FamilyScores, allowed: NDArray[np.bool_], deadline: float, show_progress: bool
-) -> list[Family]:
-    """Additive families of all variables: from a part of the rows, then from all."""
-    parents: list[Family] = [()] * len(allowed)
-    few = thinned(scores.rows, FIRST_ROWS)
-    if few.rows < scores.rows.rows:
-        first = Rounds(FamilyScores(few, scores.options), allowed, parents)
-        first.run(deadline, show_progress)
-        parents = first.parents
-    rounds = Rounds(scores, allowed, parents)
-    rounds.run(deadline, show_progress)
-    for child, held in enumerate(rounds.parents):
-        if time.monotonic() > deadline:
-            break
-        best = scores.of_kind(True, child, held)[0]
-        held = prune(scores, True, child, held, best)[0]
-        rounds.parents[child] = needed_beside_pairs(scores, child, held)
-    return rounds.parents
-
-
-def needed_beside_pairs(scores: FamilyScores, child: int, held: Family) -> Family:
-    """The parents that matter beside all pairs of the others, tried from the weakest on.
-
-    Two in a row that do end the trials.
-    """
-    kept = 0
-    for p in scores.weakest(child, held):
-        if kept == KEPT or len(held) < 3:
-            break
-        if scores.needed_beside_pairs(child, without(held, p), p):
-            kept += 1
-        else:
-            held, kept = without(held, p), 0
-    return held
+def closure(edges: NDArray[np.bool_]) -> NDArray[np.bool_]:  # [V, V]
+    """Who is reached from whom."""
+    reached = edges.copy()
+    for middle in range(len(reached)):
+        reached |= np.outer(reached[:, middle], reached[middle])
+    return reached

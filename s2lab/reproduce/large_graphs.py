@@ -26,27 +26,32 @@ from s2lab.reproduce.recovery import recover
 
 SIZES, DEGREES, CATEGORIES = (200, 400, 1000), (2, 8), 3
 OBSERVATIONS, PER_INTERVENTION = 100_000, 4096
+FEW = (50, 2, 2_000_000, 400)
+"""Variables, degree, observations and rows per do of a small graph with the large ones' search."""
+
+BLOCK = 20_000
+"""Observations that are drawn at a time."""
+
 MISTAKES = 2
 """Mean SHD that a size may have."""
 
 
 def reproduce(*, quick: bool, seeds: Sequence[int]) -> int:
-    """Measure the table (quick: 50 variables, a tenth of the rows); 0 if means are in bounds.
+    """Measure the table (quick: 50 variables, as many rows as make the same search); 0 if means
+    are in bounds.
 
     Small graphs of all seeds come first; the record is written after every graph, and goes on
     from those it has.
     """
     used = list(seeds)[:1] if quick else list(seeds)
-    sizes = (50,) if quick else SIZES
-    observations, each = OBSERVATIONS, PER_INTERVENTION
-    if quick:
-        observations, each = observations // 10, each // 10
+    sizes = FEW[:1] if quick else SIZES
+    observations, each = FEW[2:] if quick else (OBSERVATIONS, PER_INTERVENTION)
     config = {"observations": observations, "per_intervention": each, "categories": CATEGORIES,
               "quick": quick}  # fmt: skip
     name = "large-graphs-quick" if quick else "large-graphs"
     rows = [] if quick else measured(name, config)
     done = {(r["variables"], r["degree"], r["seed"]) for r in rows}
-    measure(8, 2, 0, 500, 100)  # compiles
+    measure(FEW[0], FEW[1], 0, *FEW[2:])  # loads what is compiled
     for variables in sizes:
         for degree in DEGREES:
             for seed in used:
@@ -99,7 +104,9 @@ def mapped(
     rows = observations + per_intervention * len(names)
     columns: NDArray[np.int8] = np.memmap(path, np.int8, "w+", shape=(len(names), rows))  # [V, N]
     order = rng.permutation(len(names))
-    columns[:, :observations] = scm.sample(observations, rng)[:, order].T
+    for start in range(0, observations, BLOCK):
+        stop = min(start + BLOCK, observations)
+        columns[:, start:stop] = scm.sample(stop - start, rng)[:, order].T
     for at, name in enumerate(names):
         start = observations + at * per_intervention
         block = scm.sample(per_intervention, rng, do={name: None})
