@@ -69,7 +69,7 @@ TWO_ROOMS, SIX_ROOMS = sides("MiniGrid-MultiRoom-N6-v0", "more_rooms")
 DOORKEY = "MiniGrid-DoorKey-{0}x{0}-v0"
 
 FAMILIES = {
-    "GoToLocal": Family("gotolocal", LOCAL, 1_000_000, EncoderConfig(grid="film")),
+    "GoToLocal": Family("gotolocal", LOCAL, 1_000_000, EncoderConfig(feature_size=128)),
     "DoorKey": Family("doorkey", DOORKEY.format(5), 200_000, EncoderConfig()),
     "MultiRoom": Family("multiroom", TWO_ROOMS, 500_000, EncoderConfig()),
 }
