@@ -37,9 +37,9 @@ LEVELS: dict[str, tuple[tuple[int, int], int]] = {
 REQUIRED = ("GoToRedBallGrey", "GoToRedBall", "GoToLocal")
 SOURCE = "Hui et al. 2020, arXiv 2007.12770, over its architectures"
 CORES = some("lstm", "rims")
-# On GoToLocal, seed 1000, an LSTM behind a table of cell codes was at 99 % after 2.2 M frames and 77
-# CPU seconds; behind FiLM's convolutions it steps at a quarter of that speed (.71 after .3 M frames
-# and 39 seconds, where the table was at .63 after 11).
+# On GoToLocal, seed 1000, an LSTM behind a table of cell codes was at 99 % after 2.2 M frames and
+# 77 CPU seconds; behind FiLM's convolutions it steps at a quarter of that speed (.71 after .3 M
+# frames and 39 seconds, where the table was at .63 after 11).
 ENCODER = EncoderConfig(feature_size=128)
 SEARCH: tuple[Mapping[str, Any], ...] = tuple(
     {"lr": lr, "entropy_coef": bonus} for bonus in (0.01, 0.02) for lr in (5e-4, 1e-3, 2e-3)
