@@ -35,7 +35,11 @@ REPRODUCTIONS: dict[str, str] = {
 # Which of the further arguments of `run_reproduction` a table takes.
 _PART = ("only", "parallel")
 TAKES: dict[str, tuple[str, ...]] = {
-    "digits": ("data",),
+    "adding": ("parallel",),
+    "copying": ("parallel",),
+    "arithmetic": ("parallel",),
+    "balls": ("parallel",),
+    "digits": ("data", "parallel"),
     "curves": _PART,
     "fourrooms": _PART,
     "babyai-rl": (*_PART, "levels"),

@@ -34,9 +34,9 @@ EQUAL_S = 60.0
 SIZES = {"module_count": 6, "module_size": 16, "active_count": 4, "key_size": 16, "head_size": 8}
 
 
-def reproduce(*, quick: bool, seeds: Sequence[int]) -> int:
+def reproduce(*, quick: bool, seeds: Sequence[int], parallel: int | None = None) -> int:
     """Measure the table; returns the exit code."""
-    return run_table(Form("adding", quick), seeds)
+    return run_table(Form("adding", quick), seeds, parallel)
 
 
 def table(record: Mapping[str, Any]) -> str:

@@ -27,9 +27,9 @@ PUBLISHED = (0.0003, 0.0005, 0.0008, 0.0014, 0.0018)
 TRAINING = 10_000  # sequences
 
 
-def reproduce(*, quick: bool, seeds: Sequence[int]) -> int:
+def reproduce(*, quick: bool, seeds: Sequence[int], parallel: int | None = None) -> int:
     """Measure the table; returns the exit code."""
-    return run_table(Form("arithmetic", quick), seeds)
+    return run_table(Form("arithmetic", quick), seeds, parallel)
 
 
 def table(record: Mapping[str, Any]) -> str:

@@ -31,9 +31,9 @@ SEEN, ROLLED = 10, 35
 MODULES = {"module_count": 6, "module_size": 32, "active_count": 4}
 
 
-def reproduce(*, quick: bool, seeds: Sequence[int]) -> int:
+def reproduce(*, quick: bool, seeds: Sequence[int], parallel: int | None = None) -> int:
     """Measure the table; returns the exit code."""
-    return run_table(Form("balls", quick), seeds)
+    return run_table(Form("balls", quick), seeds, parallel)
 
 
 def table(record: Mapping[str, Any]) -> str:

@@ -29,7 +29,13 @@ PUBLISHED = {
 }
 
 
-def reproduce(*, quick: bool, seeds: Sequence[int], data: Path | None = None) -> int:
+def reproduce(
+    *,
+    quick: bool,
+    seeds: Sequence[int],
+    data: Path | None = None,
+    parallel: int | None = None,
+) -> int:
     """Measure the table, on MNIST where its folder is given; returns the exit code.
 
     Raises:
@@ -40,7 +46,7 @@ def reproduce(*, quick: bool, seeds: Sequence[int], data: Path | None = None) ->
             images(part, data)  # a wrong folder is refused before anything is made
     except ValueError as error:
         raise UserError(f"--data {data}: {error}") from None
-    return run_table(Form("digits", quick, data), seeds)
+    return run_table(Form("digits", quick, data), seeds, parallel)
 
 
 def table(record: Mapping[str, Any]) -> str:

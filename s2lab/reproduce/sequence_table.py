@@ -133,14 +133,19 @@ def run_table(form: Form, seeds: Sequence[int], workers: int | None = None) -> i
     ]
     workers = workers or os.cpu_count() or 1
     started = time.time()
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
     try:
-        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-            for done, line in enumerate(pool.map(run_one, todo), 1):
-                spent = time.time() - started
-                left = spent / done * (len(todo) - done)
-                clock = f"{spent:.0f} s, about {left:.0f} s left"
-                print(f"{done}/{len(todo)}  {line}  {clock}", flush=True)
+        for done, line in enumerate(pool.map(run_one, todo), 1):
+            spent = time.time() - started
+            left = spent / done * (len(todo) - done)
+            clock = f"{spent:.0f} s, about {left:.0f} s left"
+            print(f"{done}/{len(todo)}  {line}  {clock}", flush=True)
+    except BaseException:
+        for worker in multiprocessing.active_children():
+            worker.terminate()  # it would begin with what is queued; checkpoints are whole
+        raise
     finally:
+        pool.shutdown(cancel_futures=True)
         write_record(form, seeds)
     return 0
 

@@ -70,10 +70,7 @@ def test_a_table_is_measured_once_recorded_and_rendered(
         """Runs jobs in this process, where the table is the small one."""
 
         def __init__(self, *_: Any) -> None: ...
-        def __enter__(self) -> "Here":
-            return self
-
-        def __exit__(self, *_: Any) -> None: ...
+        def shutdown(self, **_: Any) -> None: ...
         def map(self, run: Any, jobs: list[Any]) -> Any:
             calls.extend(jobs)
             return map(run, jobs)
@@ -113,6 +110,31 @@ def test_a_table_is_measured_once_recorded_and_rendered(
         path.unlink()
     record_of.write_record(st.Form("adding"), (0, 1))
     assert "| none, 1/2 seeds | 2 |" in record_of.render(json.loads(record_path.read_text()))
+
+
+def test_a_table_that_is_stopped_leaves_no_worker_at_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("s2lab.reproduce.adding.table_for", two_contestants)
+    told: list[str] = []
+
+    class Stopped:
+        def __init__(self, *_: Any) -> None: ...
+        def map(self, *_: Any) -> Any:
+            raise KeyboardInterrupt
+
+        def terminate(self) -> None:
+            told.append("terminated")
+
+        def shutdown(self, *, cancel_futures: bool) -> None:
+            told.append(f"nothing queued: {cancel_futures}")
+
+    monkeypatch.setattr(st, "ProcessPoolExecutor", Stopped)
+    monkeypatch.setattr(st.multiprocessing, "active_children", lambda: [Stopped()])
+    with pytest.raises(KeyboardInterrupt):
+        run_reproduction("adding", quick=False, seeds=(0,))
+    assert told == ["terminated", "nothing queued: True"]
 
 
 def write_idx(path: Path, values: np.ndarray) -> None:
