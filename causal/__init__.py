@@ -27,6 +27,7 @@ from s2lab.causal.network import DiscreteNetwork
 from s2lab.causal.networks import NETWORKS, load_network
 from s2lab.causal.real_scm import RealCausalModel, simulate_real
 from s2lab.causal.scm import StructuralCausalModel, simulate, simulate_worlds
+from s2lab.causal.table_files import read_frame, write_frame
 
 __all__ = [
     "DISCOVERERS",
@@ -54,10 +55,12 @@ __all__ = [
     "pdag_distance",
     "rank_edges",
     "read_bif",
+    "read_frame",
     "simulate",
     "simulate_real",
     "simulate_worlds",
     "structural_hamming_distance",
     "structural_intervention_distance",
     "target_accuracy",
+    "write_frame",
 ]

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2lab import durable
-from s2lab.causal.csv_table import read_data, read_target_file
+from s2lab.causal.csv_table import read_target_file
 from s2lab.causal.data import (
     TARGETS_COLUMN,
     WORLDS_COLUMN,
@@ -37,6 +37,7 @@ from s2lab.causal.metrics import (
     structural_intervention_distance,
 )
 from s2lab.causal.networks import NETWORKS, load_network
+from s2lab.causal.table_files import read_frame
 from s2lab.graph_export import check_ending, export_text
 from s2lab.graph_picture import graph_svg
 
@@ -73,7 +74,7 @@ def discover(
     options: Mapping[str, Any] | None = None,
     exports: Sequence[str | Path] = (),
 ) -> Discovery:
-    """Learn a graph from a CSV file and write it, its figures and its picture where asked.
+    """Learn a graph from a CSV or Parquet file; write it, its figures and its picture where asked.
 
     `targets_csv` names what was intervened on, one line per row; without it the data's own column
     `intervention_targets` is read, if any. `truth` is a BIF or JSON file, or a shipped network's
@@ -156,7 +157,7 @@ def read_rows(
 
     Numbers stay numbers where the method takes only those, or takes both kinds and meets fractions.
     """
-    frame = read_data(data_csv, true.variables if true else None)
+    frame = read_frame(data_csv, true.variables if true else None)
     names = [name for name in frame.columns if name not in (TARGETS_COLUMN, WORLDS_COLUMN)]
     for name in names if true else ():
         if true and name not in true.variables:

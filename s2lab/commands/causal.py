@@ -25,11 +25,11 @@ def discover(
     seed: int = 0,
     json: Json = False,
 ) -> None:
-    """Learn a causal graph from a CSV file of observations and interventions.
+    """Learn a causal graph from a table of observations and interventions.
 
     Args:
-        data: CSV, one column a variable; a column intervention_targets names what was intervened
-            on (empty: nothing; `a;b`: both)
+        data: CSV, or Parquet where pyarrow is installed; one column a variable; a column
+            intervention_targets names what was intervened on (empty: nothing; `a;b`: both)
         targets: CSV with the targets of each row, in place of that column
         method: learner (s2lab list discoverers)
         truth: a BIF file, a graph's JSON file or a shipped network (asia, cancer, sachs) to
