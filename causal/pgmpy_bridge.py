@@ -65,7 +65,9 @@ def from_pgmpy_network(model: Any) -> DiscreteNetwork:
     return DiscreteNetwork(graph, tuple(states), tuple(tables))
 
 
-def pgmpy_pc(significance_level: float = 0.01, max_cond_vars: int = 5) -> Any:
+def pgmpy_pc(
+    significance_level: float = 0.01, max_cond_vars: int = 5, show_progress: bool = False
+) -> Any:
     """Return pgmpy's PC (Spirtes et al. 2000) with a chi-square test, returning a DAG."""
     from pgmpy.causal_discovery import PC
 
@@ -76,7 +78,7 @@ def pgmpy_pc(significance_level: float = 0.01, max_cond_vars: int = 5) -> Any:
         max_cond_vars=max_cond_vars,
         return_type="dag",
         n_jobs=1,
-        show_progress=False,
+        show_progress=show_progress,
     )
 
 
@@ -87,7 +89,9 @@ def pgmpy_ges(scoring_method: str = "bic-d") -> Any:
     return GES(scoring_method=scoring_method, return_type="dag")
 
 
-def pgmpy_hill_climb(scoring_method: str = "bic-d", max_indegree: int | None = None) -> Any:
+def pgmpy_hill_climb(
+    scoring_method: str = "bic-d", max_indegree: int | None = None, show_progress: bool = False
+) -> Any:
     """Return pgmpy's hill climbing over graphs, returning a DAG."""
     from pgmpy.causal_discovery import HillClimbSearch
 
@@ -95,5 +99,5 @@ def pgmpy_hill_climb(scoring_method: str = "bic-d", max_indegree: int | None = N
         scoring_method=scoring_method,
         max_indegree=max_indegree,
         return_type="dag",
-        show_progress=False,
+        show_progress=show_progress,
     )

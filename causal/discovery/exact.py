@@ -16,7 +16,7 @@ from s2lab.causal.data import InterventionalData, as_frame
 from s2lab.causal.discovery.bdeu import local_scores
 from s2lab.causal.discovery.compiled import kernel
 from s2lab.causal.discovery.environments import MAX_CATEGORIES, SEPARATE, Environments
-from s2lab.causal.discovery.fitted import GraphEstimator, deadline_after
+from s2lab.causal.discovery.fitted import GraphEstimator, deadline_after, watched
 from s2lab.causal.discovery.posterior import edge_posterior
 from s2lab.causal.discovery.table_score import family_score, labelled_score, parent_cells
 from s2lab.causal.errors import InputError
@@ -31,7 +31,8 @@ class ExactDiscovery(GraphEstimator):
     Parameters: `equivalent_sample_size`, the weight of BDeu's prior in rows; `edge_penalty`, nats
     taken from the score per edge; `max_parents`, None for no limit; `interventions`, "perfect" (a
     target is set from outside: its rows say nothing of its mechanism) or "soft" (its mechanism
-    changes: its rows get a table of their own); `max_seconds`, after which it gives up.
+    changes: its rows get a table of their own); `max_seconds`, after which it gives up;
+    `show_progress` on stderr where families are scored one by one.
     Time grows as 2^V rows; with unknown targets, soft ones or several worlds as V 2^V rows.
 
     After `fit`: `adjacency_matrix_` (DataFrame [V, V], row -> column), `causal_graph_` (pgmpy DAG),
@@ -49,12 +50,14 @@ class ExactDiscovery(GraphEstimator):
         max_parents: int | None = None,
         interventions: str = "perfect",
         max_seconds: float | None = None,
+        show_progress: bool = False,
     ) -> None:
         self.equivalent_sample_size = equivalent_sample_size
         self.edge_penalty = edge_penalty
         self.max_parents = max_parents
         self.interventions = interventions
         self.max_seconds = max_seconds
+        self.show_progress = show_progress
 
     def fit(
         self, X: Any, y: Any = None, *, targets: Any = None, worlds: Any = None
@@ -94,7 +97,7 @@ class ExactDiscovery(GraphEstimator):
         penalty = float(np.log(variables))
         scores = np.full((variables, 1 << variables), -np.inf)
         limit = variables if self.max_parents is None else self.max_parents
-        for mask in range(1 << variables):
+        for mask in watched(range(1 << variables), "sets of parents", self.show_progress):
             if mask.bit_count() <= limit:
                 parents = np.array([j for j in range(variables) if mask >> j & 1], np.int64)
                 scores[:, mask] = scores_of_parents(

@@ -73,8 +73,11 @@ def deadline_after(max_seconds: float | None) -> float:
     return time.monotonic() + max_seconds
 
 
-def watched(items: Sequence[Item], what: str, progress: bool) -> Iterator[Item]:
-    """Go through items, under a progress bar on stderr where one is wanted."""
+def watched(items: Iterable[Item], what: str, progress: bool) -> Iterator[Item]:
+    """Go through items, under a progress bar on stderr where one is wanted.
+
+    The bar only pulses where nobody knows how many there are.
+    """
     if not progress:
         yield from items
         return

@@ -8,6 +8,7 @@ interventional essential graphs, repeated while the score grows.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from s2lab.causal.data import ContinuousData
 from s2lab.causal.discovery.estimator import RealGraphEstimator, check_known_targets
+from s2lab.causal.discovery.fitted import deadline_after, watched
 from s2lab.causal.discovery.gies_operators import (
     bound_inserts,
     member_of_class,
@@ -39,17 +41,24 @@ class GiesDiscovery(RealGraphEstimator):
     """The interventional equivalence class that greedy search finds under a Gaussian BIC score.
 
     Parameters: `penalty`, the score's price of an edge in nats, None for BIC's log(rows) / 2;
-    `max_seconds`, None for no limit: the search then stops between two steps. Interventions are
-    perfect and their targets known; environments have intercepts of their own. Deterministic.
+    `max_seconds`, None for no limit: the search then stops between two steps; `show_progress` on
+    stderr. Interventions are perfect and their targets known; environments have intercepts of their
+    own. Deterministic.
 
     After `fit`: `interventional_cpdag_` ([V, V] bool, the class that was found), `causal_graph_`
     (pgmpy DAG) and `adjacency_matrix_` (DataFrame [V, V], row -> column) of one member of it,
     `score_` in nats without the likelihood's term in log 2 pi, `steps_`, the operators applied.
     """
 
-    def __init__(self, penalty: float | None = None, max_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        penalty: float | None = None,
+        max_seconds: float | None = None,
+        show_progress: bool = False,
+    ) -> None:
         self.penalty = penalty
         self.max_seconds = max_seconds
+        self.show_progress = show_progress
 
     def fit(self, X: Any, y: Any = None, *, targets: Any = None) -> GiesDiscovery:
         """Learn from real rows X [N, V]; `targets` as in `ContinuousData.from_frame`.
@@ -60,6 +69,7 @@ class GiesDiscovery(RealGraphEstimator):
         if self.penalty is not None and not self.penalty >= 0:
             raise InputError(f"penalty is {self.penalty}; it must be 0 or more, or None for BIC's")
         check_seconds(self.max_seconds)
+        deadline = deadline_after(self.max_seconds)
         data = ContinuousData.from_frame(X, targets)
         check_known_targets(data, "gies")
         if len(data.variables) > MAX_VARIABLES:
@@ -69,7 +79,9 @@ class GiesDiscovery(RealGraphEstimator):
         covariances, rows = pooled_covariances(data)
         penalty = 0.5 * np.log(len(data.values)) if self.penalty is None else self.penalty
         search = Search(covariances, rows, float(penalty), data.targeted)
-        search.run(self.max_seconds)
+        for _ in watched(search.steps_taken(), "steps", self.show_progress):
+            if time.monotonic() > deadline:
+                break
         arrows = member_of_class(search.graph, np.zeros(0, np.int64))
         score = graph_score(covariances, rows, float(penalty), arrows)
         self.store(CausalGraph(data.variables, arrows), score, data.regimes, None)
@@ -95,16 +107,14 @@ class Search:
         self.graph = np.zeros((size, size), np.bool_)
         self.bounds = np.full((size, size), -np.inf)
 
-    def run(self, max_seconds: float | None) -> None:
-        """Repeat the three phases until none of them gains, or until time is up."""
-        started = time.perf_counter()
+    def steps_taken(self) -> Iterator[int]:
+        """Repeat the three phases until none of them gains; yields after every step."""
         before = -1
         while self.steps > before:
             before = self.steps
             for phase in PHASES:
                 while self.step(phase):
-                    if max_seconds is not None and time.perf_counter() - started > max_seconds:
-                        return
+                    yield self.steps
 
     def step(self, phase: str) -> bool:
         """Apply the best operator of one phase; False where none gains."""

@@ -17,6 +17,7 @@ from scipy.optimize import minimize
 from s2lab.causal.data import ContinuousData
 from s2lab.causal.discovery.acyclic import strongest_acyclic
 from s2lab.causal.discovery.estimator import RealGraphEstimator, check_known_targets
+from s2lab.causal.discovery.fitted import watched
 from s2lab.causal.discovery.gies_score import pooled_covariances
 from s2lab.causal.discovery.pace import check_seconds
 from s2lab.causal.errors import InputError
@@ -32,9 +33,9 @@ class NotearsDiscovery(RealGraphEstimator):
 
     Parameters, defaults of the paper's public code: `sparsity`, weight of the L1 penalty;
     `threshold`, weights below it are no edges; `tolerance` on h(W); `max_rounds` of the augmented
-    Lagrangian; `max_seconds`, None for no limit. Rows that target a variable are left out of its
-    regression (perfect interventions). Columns are taken as they are, not standardised, for the
-    method lives off variances. Deterministic.
+    Lagrangian; `max_seconds`, None for no limit; `show_progress` on stderr. Rows that target a
+    variable are left out of its regression (perfect interventions). Columns are taken as they are,
+    not standardised, for the method lives off variances. Deterministic.
 
     After `fit`: `weights_` [V, V] parent to child before the threshold, `causal_graph_` (pgmpy
     DAG), `adjacency_matrix_`, `interventional_cpdag_`, `score_` (minus the penalised loss),
@@ -48,12 +49,14 @@ class NotearsDiscovery(RealGraphEstimator):
         tolerance: float = 1e-8,
         max_rounds: int = 100,
         max_seconds: float | None = None,
+        show_progress: bool = False,
     ) -> None:
         self.sparsity = sparsity
         self.threshold = threshold
         self.tolerance = tolerance
         self.max_rounds = max_rounds
         self.max_seconds = max_seconds
+        self.show_progress = show_progress
 
     def fit(self, X: Any, y: Any = None, *, targets: Any = None) -> NotearsDiscovery:
         """Learn from real rows X [N, V]; `targets` as in `ContinuousData.from_frame`.
@@ -85,7 +88,9 @@ class NotearsDiscovery(RealGraphEstimator):
         bounds = [(0.0, 0.0 if i == j else None) for i in range(size) for j in range(size)] * 2
         price, penalty, before, self.rounds_ = 0.0, 1.0, np.inf, 0
         cyclic, late = np.inf, False
-        while cyclic > self.tolerance and self.rounds_ < self.max_rounds and not late:
+        for _ in watched(range(self.max_rounds), "rounds", self.show_progress):
+            if cyclic <= self.tolerance or late:
+                break
             constants = (covariances, self.sparsity, price, penalty)
             found = minimize(penalised_loss, split, constants, "L-BFGS-B", jac=True, bounds=bounds)
             self.rounds_ += 1

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+import pandas
 import pytest
 
 from s2lab.causal.discovery import DISCOVERERS, fitted_graph, make_discoverer, takes_targets
@@ -9,6 +11,7 @@ from s2lab.causal.discovery.exact import ExactDiscovery
 from s2lab.causal.errors import InputError
 from s2lab.causal.graph import CausalGraph
 from s2lab.causal.networks import load_network
+from s2lab.causal.scm import StructuralCausalModel, simulate
 from s2lab.causal.testing import assert_recovers
 
 
@@ -108,3 +111,26 @@ def test_a_partly_directed_answer_asks_for_a_dag() -> None:
     learner.causal_graph_ = PDAG(directed_ebunch=[("a", "b")], undirected_ebunch=[("b", "c")])
     with pytest.raises(InputError, match="left edges undirected"):
         fitted_graph(learner, ("a", "b", "c"))
+
+
+@pytest.mark.parametrize("name", [n for n in DISCOVERERS if n != "ges"])
+def test_a_progress_bar_goes_to_stderr_and_changes_nothing(
+    name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """All but pgmpy's GES, which has none."""
+    quick = {"enco": {"epochs": 1, "fit_steps": 2, "graph_steps": 2},
+             "sdi": {"rounds": 1, "batches": 2, "fit_steps": 2, "interventions": 2}}  # fmt: skip
+    rng = np.random.default_rng(0)
+    scm = StructuralCausalModel.from_network(load_network("cancer"))
+    data = simulate(scm, 300, 50, rng)
+    frame = data.to_frame()
+    if DISCOVERERS[name].real:
+        frame = pandas.DataFrame(data.codes.astype(float), columns=list(data.variables))
+    told = {"targets": data.targets} if DISCOVERERS[name].interventional else {}
+    graphs = []
+    for shown in (False, True):
+        learner = make_discoverer(name, {"show_progress": shown, **quick.get(name, {})})
+        learner.fit(frame, **told)
+        graphs.append(fitted_graph(learner, data.variables).edges)
+        assert capfd.readouterr().out == ""
+    assert graphs[0] == graphs[1]
