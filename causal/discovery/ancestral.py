@@ -17,7 +17,7 @@ from s2lab.causal.data import ContinuousData, InterventionalData, as_frame
 from s2lab.causal.discovery.effects import measure_effects
 from s2lab.causal.discovery.environments import Environments
 from s2lab.causal.discovery.family_scores import Family, FamilyScores, ScoreOptions
-from s2lab.causal.discovery.first_graph import first_graph
+from s2lab.causal.discovery.first_graph import SMALL, first_graph
 from s2lab.causal.discovery.fitted import GraphEstimator, deadline_after
 from s2lab.causal.discovery.gaussian_search import real_graph
 from s2lab.causal.discovery.graph_search import Climber
@@ -121,7 +121,9 @@ class AncestralDiscovery(GraphEstimator):
             climber.score = scores.score
             climber.climb()
         small = rows.rows * variables < RESTARTED
-        if small and not (effects.partial or rows.unknown.any()):
+        hidden = bool(rows.unknown.any())
+        plain = small and not (effects.partial or hidden)
+        if plain or (hidden and not small and variables <= SMALL):
             climber.turned()
         elif small:
             rng = np.random.default_rng(self.seed)
