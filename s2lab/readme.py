@@ -37,6 +37,7 @@ TABLES = {
     "enco-25": "s2lab.reproduce.enco_25",
     "bif-networks": "s2lab.reproduce.bif_networks",
     "large-graphs": "s2lab.reproduce.large_graphs",
+    "linear-gaussian": "s2lab.reproduce.linear_gaussian",
     "icf": "s2lab.reproduce.icf",
     "icf-doorkey": "s2lab.reproduce.icf_doorkey",
     "imitation": "s2lab.reproduce.imitation",

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pandas import DataFrame
 
 from s2lab.causal.data import InterventionalData
 from s2lab.causal.discovery import DISCOVERERS, fitted_graph, make_discoverer, takes_targets
@@ -97,7 +98,7 @@ def recover(
     learner: Any = make_discoverer(method, options)
     frame = None if hasattr(learner, "fit_data") else data.to_frame()
     if frame is not None and DISCOVERERS[method].real:
-        frame = frame.astype(float)
+        frame = DataFrame(data.codes.astype(float), columns=list(data.variables))
     started = time.process_time()
     if frame is None:
         learner.fit_data(data)

@@ -10,7 +10,14 @@ from s2lab.causal.discovery.environments import Environments
 from s2lab.causal.families import make_family
 from s2lab.causal.scm import StructuralCausalModel
 from s2lab.errors import UserError
-from s2lab.reproduce import bif_networks, enco_25, large_graphs, sdi_table1, sdi_table2
+from s2lab.reproduce import (
+    bif_networks,
+    enco_25,
+    large_graphs,
+    linear_gaussian,
+    sdi_table1,
+    sdi_table2,
+)
 from s2lab.reproduce.records import markdown, read_record, write_record
 from s2lab.reproduce.recovery import soft_worlds, target_accuracy
 
@@ -134,3 +141,35 @@ def test_a_record_survives_and_a_broken_one_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not a record of format 1"):
         read_record(path)
     assert markdown(["a", "b"], [[1, "x"]]) == "| a | b |\n| --- | --- |\n| 1 | x |"
+
+
+def test_rows_of_other_learners_are_measured_one_by_one_and_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sdi_table1, "COLUMNS", (("asia", 8), ("collider", 8)))
+    monkeypatch.setattr(sdi_table1, "WORLDS", 2)
+    monkeypatch.setattr(sdi_table1, "OBSERVATIONS", 500)
+    monkeypatch.setattr(sdi_table1, "PER_INTERVENTION", 60)
+    path = tmp_path / "runs/records/sdi-table1.json"
+    sdi_table1.reproduce(quick=False, seeds=[0], only=["ancestral"])
+    first = read_record(path)["rows"]
+    assert {row["method"] for row in first} == {"ancestral"}
+    sdi_table1.reproduce(quick=False, seeds=[0], only=["gies", "ges"])
+    rows = read_record(path)["rows"]
+    assert rows[: len(first)] == first
+    assert [row["method"] for row in rows[len(first) :]] == ["gies", "gies", "ges", "ges"]
+    sdi_table1.reproduce(quick=False, seeds=[0], only=["gies"])
+    assert read_record(path)["rows"] == rows
+    with pytest.raises(UserError, match="--only giess: no row of sdi-table1"):
+        sdi_table1.reproduce(quick=False, seeds=[0], only=["giess"])
+
+
+def test_linear_gaussian_graphs_are_told_apart_from_the_gies_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(linear_gaussian, "FASTER", 0.0)  # nothing is timed in tests
+    assert linear_gaussian.reproduce(quick=True, seeds=[0]) == 0
+    row = read_record(tmp_path / "runs/records/linear-gaussian-quick.json")["rows"][0]
+    assert (row["variables"], row["shd"]) == (10, 0)
