@@ -59,7 +59,7 @@ def reproduce(*, quick: bool, seeds: Sequence[int]) -> int:
                     rows.append(measure(variables, degree, seed, observations, each))
                     print(rows[-1], flush=True)
                     write_record(name, config, used, rows)
-    print(table({"rows": rows}))
+    print(table({"rows": rows, "seeds": used}))
     kinds = {(r["variables"], r["degree"]) for r in rows}
     means = [np.mean([r["shd"] for r in rows if (r["variables"], r["degree"]) == k]) for k in kinds]
     return int(max(means) > MISTAKES)
@@ -123,14 +123,14 @@ def mapped(
 
 def table(record: Mapping[str, Any]) -> str:
     """The Markdown table of a record."""
-    rows = record["rows"]
+    rows, seeds = record["rows"], len(record["seeds"])
     lines = []
     for variables, degree in dict.fromkeys((r["variables"], r["degree"]) for r in rows):
         mine = [r for r in rows if (r["variables"], r["degree"]) == (variables, degree)]
         lines.append(
             [
                 variables,
-                degree,
+                degree if len(mine) == seeds else f"{degree} ({len(mine)}/{seeds} seeds)",
                 ", ".join(str(r["shd"]) for r in mine),
                 f"{np.mean([r['shd'] for r in mine]):.2g}",
                 f"{max(r['cpu_s'] for r in mine):.3g} s",
