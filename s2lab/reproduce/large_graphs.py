@@ -58,7 +58,8 @@ def reproduce(*, quick: bool, seeds: Sequence[int]) -> int:
                 if (variables, degree, seed) not in done:
                     rows.append(measure(variables, degree, seed, observations, each))
                     print(rows[-1], flush=True)
-                    write_record(name, config, used, rows)
+                    seen = sorted({*used, *(row["seed"] for row in rows)})
+                    write_record(name, config, seen, rows)
     print(table({"rows": rows, "seeds": used}))
     kinds = {(r["variables"], r["degree"]) for r in rows}
     means = [np.mean([r["shd"] for r in rows if (r["variables"], r["degree"]) == k]) for k in kinds]
