@@ -33,6 +33,11 @@ def best(scores: list[Tensor], k: int) -> list[bool]:
     return [n in order[:k] for n in range(len(scores))]
 
 
+def straight_through(hard: list[bool], soft: list[Tensor]) -> list[Tensor]:
+    """Worth the hard choice, with the slope of the soft one."""
+    return [float(b) + s - s.detach() for b, s in zip(hard, soft, strict=True)]
+
+
 def cut(vector: Tensor, head: int, heads: int) -> Tensor:
     width = len(vector) // heads
     return vector[head * width : (head + 1) * width]
@@ -160,7 +165,7 @@ def schema_candidates(
         logits.append(read @ (proposals[j] @ p["cells.choice_write"][j]) + noise[j])
     soft = softmax([logit / tau for logit in logits])
     hard = best(logits, 1)
-    choice = [float(b) + s - s.detach() for b, s in zip(hard, soft, strict=True)]
+    choice = straight_through(hard, soft)
     return (sum(w * c for w, c in zip(choice, proposals, strict=True)),)
 
 

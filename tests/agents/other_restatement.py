@@ -119,15 +119,16 @@ def slow_transformer(core: Any, x: list[Tensor], state: State, reset: list[bool]
     return torch.stack(outputs)
 
 
+def straight_through(hard: list[bool], soft: list[Tensor]) -> list[Tensor]:
+    return [float(b) + s - s.detach() for b, s in zip(hard, soft, strict=True)]
+
+
 def hard(logits: list[Tensor], tau: float) -> list[Tensor]:
     top = max(logit.item() for logit in logits)
     powers = [torch.exp((logit - top) / tau) for logit in logits]
     total = sum(powers[1:], powers[0])
     winner = max(range(len(logits)), key=lambda n: (logits[n].item(), -n))
-    return [
-        float(n == winner) + power / total - (power / total).detach()
-        for n, power in enumerate(powers)
-    ]
+    return straight_through([n == winner for n in range(len(powers))], [p / total for p in powers])
 
 
 def slow_production(core: Any, x: list[Tensor], state: State, reset: list[bool]) -> Tensor:

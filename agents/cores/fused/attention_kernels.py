@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from s2lab.agents.cores.fused.elementary import exponential, kernel
+from s2lab.agents.cores.fused.elementary import borrowing, exponential, kernel
 from s2lab.agents.cores.fused.tiles import VECTOR_BYTES, contract_of
 
 contract8, contract4, contract2, contract1 = (contract_of(rows) for rows in (8, 4, 2, 1))
 
 
-@kernel
+@borrowing
 def contract(
     count: int,
     columns: int,
@@ -56,7 +56,7 @@ def contract(
                 r += 1
 
 
-@kernel
+@borrowing
 def scores(a: Any, b: Any, e: int, width: int, scale: Any, out: Any) -> None:
     """out [N, M, B] = scale * sum over the features of head e of a [D, N, B] * b [D, M, B]."""
     queries, keys, rows = out.shape
@@ -69,7 +69,7 @@ def scores(a: Any, b: Any, e: int, width: int, scale: Any, out: Any) -> None:
         )
 
 
-@kernel
+@borrowing
 def mix(weights: Any, values: Any, e: int, width: int, out: Any) -> None:
     """out[d, i] = sum over j of weights[i, j] * values[d, j] for the features d of head e."""
     queries, keys, rows = weights.shape
@@ -82,7 +82,7 @@ def mix(weights: Any, values: Any, e: int, width: int, out: Any) -> None:
         )
 
 
-@kernel
+@borrowing
 def mix_back(weights: Any, values: Any, e: int, width: int, out: Any) -> None:
     """out[d, j] = sum over i of weights[i, j] * values[d, i] for the features d of head e."""
     queries, keys, rows = weights.shape

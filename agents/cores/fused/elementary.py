@@ -31,7 +31,20 @@ def kernel(function: Function) -> Function:
     NaN and infinity keep their meaning; sums may be reordered. Without numpy's error model every
     division would be guarded by a branch, which stops vectorisation.
     """
-    compiled = njit(nogil=True, **FLAGS)(function)
+    return _compiled(function, FLAGS)
+
+
+def borrowing(function: Function) -> Function:
+    """`kernel` for an inner loop that makes no array and assigns none to another.
+
+    numba counts the references to every array it meets, with an atomic operation each time: a
+    twentieth of a small RIMs step. Here it does not; the caller holds the arrays.
+    """
+    return _compiled(function, FLAGS | {"_nrt": False})
+
+
+def _compiled(function: Function, flags: dict[str, Any]) -> Function:
+    compiled = njit(nogil=True, **flags)(function)
     if hasattr(compiled, "_cache"):  # not where numba is told to interpret
         compiled._cache = Kept(function)
     return cast(Function, compiled)

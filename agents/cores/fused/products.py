@@ -27,7 +27,7 @@ from numba.core import cgutils as untyped_cgutils
 from numba.core.ccallback import CFunc
 from numba.extending import intrinsic
 
-from s2lab.agents.cores.fused.elementary import FLAGS, Kept, kernel
+from s2lab.agents.cores.fused.elementary import FLAGS, Kept, borrowing, kernel
 from s2lab.agents.cores.fused.tiles import (
     ADD,
     BIAS,
@@ -47,7 +47,7 @@ half8, half4, half2, half1 = (block_of(rows, 1) for rows in (8, 4, 2, 1))
 copy2, copy1 = copy_of(2), copy_of(1)
 
 
-@kernel
+@borrowing
 def gather(
     panel: Any, right: Any, at: int, row: int, column: int, depth: int, width: int, vectors: int
 ) -> None:
@@ -77,7 +77,7 @@ def gather(
             flat[d * across + j] = 0
 
 
-@kernel
+@borrowing
 def pass_rows(
     out: Any,
     at: int,
