@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from s2lab.causal.data import InterventionalData
 from s2lab.causal.families import random_graph
 from s2lab.causal.scm import StructuralCausalModel
-from s2lab.reproduce.records import FOLDER, markdown, read_record, write_record
+from s2lab.reproduce.records import markdown, rows_so_far, write_record
 from s2lab.reproduce.recovery import recover
 
 SIZES, DEGREES, CATEGORIES = (200, 400, 1000), (2, 8), 3
@@ -49,7 +49,7 @@ def reproduce(*, quick: bool, seeds: Sequence[int]) -> int:
     config = {"observations": observations, "per_intervention": each, "categories": CATEGORIES,
               "quick": quick}  # fmt: skip
     name = "large-graphs-quick" if quick else "large-graphs"
-    rows = [] if quick else measured(name, config)
+    rows = [] if quick else rows_so_far(name, config)
     done = {(r["variables"], r["degree"], r["seed"]) for r in rows}
     measure(FEW[0], FEW[1], 0, *FEW[2:])  # loads what is compiled
     for variables in sizes:
@@ -64,13 +64,6 @@ def reproduce(*, quick: bool, seeds: Sequence[int]) -> int:
     kinds = {(r["variables"], r["degree"]) for r in rows}
     means = [np.mean([r["shd"] for r in rows if (r["variables"], r["degree"]) == k]) for k in kinds]
     return int(max(means) > MISTAKES)
-
-
-def measured(name: str, config: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The rows of a record of the same protocol; none where there is none."""
-    path = FOLDER / f"{name}.json"
-    record = read_record(path) if path.exists() else {}
-    return list(record["rows"]) if record.get("config") == dict(config) else []
 
 
 def measure(

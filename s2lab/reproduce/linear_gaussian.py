@@ -22,7 +22,7 @@ from s2lab.causal.families import random_graph
 from s2lab.causal.metrics import pdag_distance
 from s2lab.causal.real_scm import RealCausalModel, simulate_real
 from s2lab.errors import UserError
-from s2lab.reproduce.records import FOLDER, markdown, read_record, write_record
+from s2lab.reproduce.records import markdown, rows_so_far, write_record
 
 SIZES, DEGREE = (20, 50, 100), 4
 OBSERVATIONS, PER_INTERVENTION = 1000, 100
@@ -43,7 +43,7 @@ def reproduce(*, quick: bool, seeds: Sequence[int]) -> int:
     config = {"observations": OBSERVATIONS, "per_intervention": PER_INTERVENTION,
               "degree": DEGREE, "quick": quick}  # fmt: skip
     name = "linear-gaussian-quick" if quick else "linear-gaussian"
-    rows = [] if quick else measured(name, config)
+    rows = [] if quick else rows_so_far(name, config)
     done = {(row["variables"], row["seed"]) for row in rows}
     measure(5, 0)  # loads what is compiled
     for variables in sizes:
@@ -65,13 +65,6 @@ def missed(rows: Sequence[Mapping[str, Any]]) -> bool:
 def speed(rows: Sequence[Mapping[str, Any]]) -> float:
     """How many times faster than gies we are, least over seeds."""
     return min(float(r["gies_cpu_s"]) / float(r["cpu_s"]) for r in rows)
-
-
-def measured(name: str, config: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The rows of a record of the same protocol; none where there is none."""
-    path = FOLDER / f"{name}.json"
-    record = read_record(path) if path.exists() else {}
-    return list(record["rows"]) if record.get("config") == dict(config) else []
 
 
 def measure(variables: int, seed: int) -> dict[str, Any]:

@@ -65,6 +65,13 @@ def read_record(path: Path) -> dict[str, Any]:
     return record
 
 
+def rows_so_far(name: str, config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows of a record of the same protocol, to go on from; none where there is none."""
+    path = FOLDER / f"{name}.json"
+    record = read_record(path) if path.exists() else {}
+    return list(record["rows"]) if record.get("config") == dict(config) else []
+
+
 def markdown(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Return a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
