@@ -14,19 +14,20 @@ from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
-from s2lab.config import BaselineConfig
+from s2lab.config import BaselineConfig, TrainConfig
 from s2lab.reproduce.agent_runs import Contest, Settings
 from s2lab.reproduce.curves_picture import draw
-from s2lab.reproduce.curves_settings import SEARCHED_ON, TIMED, TRIED, TRIED_STEPS, WORLDS
+from s2lab.reproduce.curves_settings import SEARCHED_ON, STEADY, TIMED, TRIED, TRIED_STEPS, WORLDS
 from s2lab.reproduce.kept_runs import Part, fields, measure, record_path
 from s2lab.reproduce.learning_table import Row, minutes, seeds_of, shown, summarise
 from s2lab.reproduce.records import markdown, read_record
-from s2lab.reproduce.search import choose, known
+from s2lab.reproduce.search import choose, known, whole
 from s2lab.run_folder import RunFolder
 
 REACHED = 0.9  # success over the last hundred episodes, whose first frame and second count
 QUICK_STEPS = 10_000  # in the first world
 MINIGRID = "minigrid's worlds"
+FARTHER = "farther discount"
 FIRST = dict.fromkeys(TRIED, 0)
 
 
@@ -41,9 +42,9 @@ def reproduce(
     part = Part(seeds, only, parallel)
     labels = part.labels(list(contest_of(quick, FIRST).contestants))
     search = "curves-search", options()
-    chosen = FIRST if quick else {**FIRST, **known(*search, SEARCHED_ON)}
+    chosen = FIRST if quick else {**FIRST, **known(*search, SEARCHED_ON, whole)}
     if not quick and any(fields(label)[1] == TIMED for label in labels):
-        tuned = choose(*search, parallel=parallel, seeds=SEARCHED_ON)
+        tuned = choose(*search, parallel=parallel, seeds=SEARCHED_ON, rate=whole)
         if tuned is None:
             return 130
         chosen = tuned
@@ -72,15 +73,17 @@ def contest_of(quick: bool, chosen: Mapping[str, int]) -> Contest:
         chosen: agent -> which of its options
     """
     rows: dict[str, Settings] = {}
-    for world, (ours, theirs) in WORLDS.items():
+    for world, players in WORLDS.items():
         reduced: dict[str, Any] = {"steps": QUICK_STEPS} if quick else {}
-        pair: dict[str, Settings] = {ours.agent: ours, "sb3 ppo": theirs}
-        for agent, config in pair.items():
+        for config in players:
+            agent = config.agent if isinstance(config, TrainConfig) else "sb3 ppo"
             tuned = TRIED[agent][chosen[agent]] if world == TIMED else config
             steps = {"steps": config.steps, **reduced}
             rows[f"{agent}, {world}"] = replace(tuned, **common(world), **steps)
         if quick:
             break
+        if world == TIMED:
+            rows[f"{STEADY.agent}, {world}, {FARTHER}"] = replace(STEADY, **common(world))
         native = rows[f"sb3 ppo, {world}"]
         if world == TIMED and isinstance(native, BaselineConfig):
             rows[f"sb3 ppo, {world}, {MINIGRID}"] = replace(native, backend="minigrid")

@@ -1,11 +1,11 @@
 """Equal tuning: as many settings tried for one contestant as for any other, at the same budget.
 
-Chosen by success in training, late in the budget, on seeds that no row of a table has, one where
-nothing else is said; layouts that a table is judged on are never played. A record of its own keeps
-what was tried. Knows no task.
+Chosen by success in training on seeds that no row of a table has, one where nothing else is said:
+late in the budget, or, where it counts how soon, over the whole of it. Layouts that a table is
+judged on are never played. A record of its own keeps what was tried. Knows no task.
 """
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -15,6 +15,25 @@ from s2lab.reproduce.records import markdown
 
 SEED = 1000
 SEEDS = (SEED,)
+Rate = Callable[[Mapping[str, Any]], float]
+
+
+def late(result: Mapping[str, Any]) -> float:
+    """Training success over the last fifth of the budget; 0 where the last episode ended before."""
+    return result["training_success"] or 0.0
+
+
+def whole(result: Mapping[str, Any]) -> float:
+    """Training success over the whole budget, from points evenly spread: higher when it is sooner.
+
+    Before its first episodes ended a run has no success, which counts as 0.
+    """
+    earlier = 0
+    area = 0.0
+    for frames, _, rate, _ in result["curve"]:
+        area += rate * (frames - earlier)
+        earlier = frames
+    return area / earlier if earlier else 0.0
 
 
 def choose(
@@ -24,6 +43,7 @@ def choose(
     asked: Container[str] | None = None,
     parallel: int | None = None,
     seeds: Sequence[int] = SEEDS,
+    rate: Rate = late,
 ) -> dict[str, int] | None:
     """The place of the settings with the most training success, for every contestant.
 
@@ -33,6 +53,7 @@ def choose(
         asked: contestants whose missing options are to be tried now; all by default
         parallel: runs side by side
         seeds: that every option is tried on; what counts is the mean
+        rate: what a run is worth
 
     Returns:
         contestant -> place in its options, the first of equals, of those asked for and of those
@@ -47,29 +68,36 @@ def choose(
         if asked is None or contestant in asked
     ]
     results = measure(contest, jobs, {"search": True}, parallel=parallel)
-    return None if results is None else best_of(results, options, seeds)
+    return None if results is None else best_of(results, options, seeds, rate)
 
 
 def known(
-    name: str, options: Mapping[str, Sequence[Settings]], seeds: Sequence[int] = SEEDS
+    name: str,
+    options: Mapping[str, Sequence[Settings]],
+    seeds: Sequence[int] = SEEDS,
+    rate: Rate = late,
 ) -> dict[str, int]:
     """`choose` for those whose every option is on record, without training anything.
 
     A part of a table needs it for the rows that it leaves alone: a record keeps a row whose
     settings are those of today.
     """
-    return best_of(kept(contest_of(name, options)), options, seeds)
+    return best_of(kept(contest_of(name, options)), options, seeds, rate)
 
 
 def best_of(
     results: Mapping[Job, Mapping[str, Any]],
     options: Mapping[str, Sequence[Settings]],
     seeds: Sequence[int] = SEEDS,
+    rate: Rate = late,
 ) -> dict[str, int]:
     """Contestant -> the place of what trained best, where every option has a result."""
     return {
         contestant: best(
-            [success(results, contestant, place, seeds) for place in range(len(several))]
+            [
+                fmean(rate(results[label_of(contestant, place), seed]) for seed in seeds)
+                for place in range(len(several))
+            ]
         )
         for contestant, several in options.items()
         if all(
@@ -95,14 +123,6 @@ def label_of(contestant: str, place: int) -> str:
     return f"{contestant}, option {place}"
 
 
-def success(
-    results: Mapping[Job, Mapping[str, Any]], contestant: str, place: int, seeds: Sequence[int]
-) -> float:
-    """Mean training success of one option; 0 for a seed whose last episode ended too early."""
-    label = label_of(contestant, place)
-    return fmean(results[label, seed]["training_success"] or 0.0 for seed in seeds)
-
-
 def best(rates: Sequence[float]) -> int:
     """The place of the highest, the first of equals."""
     return rates.index(max(rates))
@@ -120,13 +140,14 @@ def table(record: Mapping[str, Any]) -> str:
     for label, found in rows.items():
         rates = [row["training_success"] for row in found]
         shown = ", ".join("" if rate is None else f"{rate:.3f}" for rate in rates)
+        soon = ", ".join(f"{whole(row):.3f}" for row in found)
         spent = f"{sum(row['cpu_s'] for row in found) / 60:.1f}"
         tried = [groups[label].get(name, "") for name in varied]
-        lines.append([label, f"{found[0]['steps']:,}", *tried, shown, spent])
-    head = ["tried", "frames", *varied, "training success", "CPU minutes"]
+        lines.append([label, f"{found[0]['steps']:,}", *tried, shown, soon, spent])
+    head = ["tried", "frames", *varied, "success late", "success over all", "CPU minutes"]
     seeds = max(len(found) for found in rows.values())
     words = "One seed" if seeds == 1 else f"Up to {seeds} seeds, one after another"
-    return f"{markdown(head, lines)}\n\n{words}; success over the last fifth of training."
+    return f"{markdown(head, lines)}\n\n{words}; success over the last fifth and all of training."
 
 
 def tuned(settings: Mapping[str, Any]) -> dict[str, Any]:

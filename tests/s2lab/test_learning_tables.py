@@ -234,10 +234,27 @@ def test_the_search_keeps_what_trained_best_and_nothing_else(
     third = fourrooms.options("lstm")[3]
     assert isinstance(third, s2lab.TrainConfig)
     assert third.encoder.bare_floor
-    row = {"label": "lstm, option 3", "steps": 7, "training_success": 0.5, "cpu_s": 90.0}
+    row = {
+        "label": "lstm, option 3", "steps": 8, "training_success": 0.5, "cpu_s": 90.0,
+        "curve": [[2, 1.0, 0.0, 3], [6, 2.0, 0.5, 4], [8, 3.0, 1.0, 9]],
+    }  # fmt: skip
     about = {"settings": {"lstm, option 3": third.to_dict()}}
     text = search.table({"config": about, "rows": [row]})
-    assert "| lstm, option 3 | 7 | 0.500 | 1.5 |" in text
+    assert "| lstm, option 3 | 8 | 0.500 | 0.500 | 1.5 |" in text, "(2 x 0 + 4 x .5 + 2 x 1) / 8"
+
+
+def test_where_it_counts_how_soon_the_whole_of_training_chooses() -> None:
+    """Both end at 1, the second after a sixth of the time; a third never ended an episode."""
+    late = {"training_success": 1.0, "curve": [[100, 1.0, 0.0, 0], [300, 2.0, 1.0, 9]]}
+    soon = {"training_success": 1.0, "curve": [[50, 1.0, 0.0, 0], [300, 2.0, 1.0, 9]]}
+    never = {"training_success": None, "curve": []}
+    assert search.whole(late) == pytest.approx(2 / 3)
+    assert search.whole(soon) == pytest.approx(5 / 6)
+    assert search.whole(never) == search.late(never) == 0
+    results = {("a, option 0", 1): late, ("a, option 1", 1): soon, ("a, option 2", 1): never}
+    tried = {"a": fourrooms.options("lstm")[:3]}
+    assert search.best_of(results, tried, (1,)) == {"a": 0}
+    assert search.best_of(results, tried, (1,), search.whole) == {"a": 1}
 
 
 def test_a_search_for_one_leaves_the_others_on_record(
