@@ -9,6 +9,7 @@ and 2 in brackets. Times are those of a process that has fitted before.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 from s2lab.causal.data import InterventionalData
 from s2lab.causal.discovery import DISCOVERERS
 from s2lab.causal.discovery.registry import option_names
+from s2lab.causal.errors import InputError
 from s2lab.causal.families import make_family
 from s2lab.causal.mechanisms import sdi_recipe
 from s2lab.causal.networks import load_network
@@ -161,12 +163,23 @@ def measure(name: str, variables: int, seed: int, worlds: int) -> list[dict[str,
 
 
 def measure_other(name: str, variables: int, seed: int, method: str) -> dict[str, Any]:
-    """Fit another learner on the first world of one column and seed."""
+    """Fit another learner on the first world of one column and seed.
+
+    pgmpy's PC orients some conflicting colliders into a cycle; such an answer has no distance.
+    """
     single, many = drawn(name, variables, seed, 1)
     wanted = {"interventions": "soft", "max_seconds": OTHERS_MAX_S, "seed": seed}
     options = {k: v for k, v in wanted.items() if k in option_names(method)}
     place = {"graph": name, "variables": variables, "seed": seed, "method": method}
-    result = recover(method, options, single, many.graph)[0]
+    started = time.process_time()
+    try:
+        result = recover(method, options, single, many.graph)[0]
+    except InputError as error:
+        if "cycle" not in str(error):
+            raise
+        spent = round(time.process_time() - started, 3)
+        none = {"shd": None, "shd_reversal_2": None}
+        result = none | {"mistakes": str(error), "cpu_s": spent}
     return place | {"worlds": 1, "unknown": False} | result
 
 
@@ -206,13 +219,23 @@ def table(record: Mapping[str, Any]) -> str:
                 cells.append("")
                 seconds.append("")
                 continue
-            worst, twice = (max(r[k] for r in mine) for k in ("shd", "shd_reversal_2"))
-            part = "" if len(mine) == count else f" ({len(mine)}/{count})"
-            cells.append((str(worst) if worst == twice else f"{worst} [{twice}]") + part)
+            cells.append(worst_of(mine, count))
             seconds.append(f"{max(r['cpu_s'] for r in mine):.2g} s")
         where = f", {record['config']['worlds']} worlds" if many else ", 1 world"
         lines += [[words + where, *cells], ["&nbsp;&nbsp;processor time", *seconds]]
     return markdown(header, lines) + "\n\n" + accuracy_line(rows)
+
+
+def worst_of(rows: Sequence[dict[str, Any]], count: int) -> str:
+    """The largest distance, a reversal as 2 in brackets where that differs, and what is lacking."""
+    graphs = [row for row in rows if row["shd"] is not None]
+    part = "" if len(rows) == count else f" ({len(rows)}/{count})"
+    if len(graphs) < len(rows):
+        part += f", {len(rows) - len(graphs)} cyclic"
+    if not graphs:
+        return part.removeprefix(", ")
+    worst, twice = (max(row[key] for row in graphs) for key in ("shd", "shd_reversal_2"))
+    return (str(worst) if worst == twice else f"{worst} [{twice}]") + part
 
 
 def accuracy_line(rows: Sequence[dict[str, Any]]) -> str:

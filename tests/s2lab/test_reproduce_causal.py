@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from s2lab.causal.discovery.environments import Environments
+from s2lab.causal.errors import InputError
 from s2lab.causal.families import make_family
+from s2lab.causal.graph import CausalGraph
 from s2lab.causal.scm import StructuralCausalModel
 from s2lab.errors import UserError
 from s2lab.reproduce import (
@@ -163,6 +165,25 @@ def test_rows_of_other_learners_are_measured_one_by_one_and_kept(
     assert read_record(path)["rows"] == rows
     with pytest.raises(UserError, match="--only giess: no row of sdi-table1"):
         sdi_table1.reproduce(quick=False, seeds=[0], only=["giess"])
+
+
+def test_an_answer_with_a_cycle_has_no_distance_and_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def cyclic(*_: object) -> None:
+        CausalGraph(("a", "b"), np.array([[0, 1], [1, 0]], bool))
+
+    monkeypatch.setattr(sdi_table1, "recover", cyclic)
+    monkeypatch.setattr(sdi_table1, "OBSERVATIONS", 50)
+    row = sdi_table1.measure_other("asia", 8, 0, "pc")
+    assert row["shd"] is None
+    assert "cycle" in row["mistakes"]
+    found = row | {"shd": 3, "shd_reversal_2": 5}
+    assert sdi_table1.worst_of([row, found], 5) == "3 [5] (2/5), 1 cyclic"
+    assert sdi_table1.worst_of([row], 1) == "1 cyclic"
+    monkeypatch.setattr(sdi_table1, "recover", lambda *_: CausalGraph((), np.zeros((2, 2), bool)))
+    with pytest.raises(InputError):
+        sdi_table1.measure_other("asia", 8, 0, "pc")
 
 
 def test_linear_gaussian_graphs_are_told_apart_from_the_gies_package(
