@@ -14,11 +14,11 @@ from scipy.special import gammaincc
 from scipy.stats import chi2
 
 from s2lab.causal.discovery.environments import SEPARATE, Environments
+from s2lab.causal.discovery.logit_residuals import residual_statistics
 from s2lab.causal.discovery.logit_score import (
     family_fit,
     family_volume,
     parent_strengths,
-    residual_statistics,
 )
 from s2lab.causal.discovery.table_score import family_score
 
