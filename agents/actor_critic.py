@@ -12,6 +12,7 @@ from s2lab.agents.cores import make_core
 from s2lab.agents.encoders.config import EncoderConfig
 from s2lab.agents.encoders.field import Observation
 from s2lab.agents.encoders.observation import ObservationEncoder
+from s2lab.agents.encoders.repeats import each_once
 from s2lab.agents.heads import Heads
 
 State = tuple[Tensor, ...]
@@ -56,7 +57,17 @@ class ActorCritic(nn.Module):
         """
         time, batch = reset.shape
         flat = {name: field.flatten(0, 1) for name, field in observation.items()}
-        features = self.encoder(flat).view(time, batch, -1)
-        outputs, state = self.core(features, state, reset)
+        names, weight = self.encoder.fields, self.encoder.bias
+        if self.core.memoryless:
+            numbers, values = each_once(self._react, flat, names, weight)
+            return numbers.view(time, batch, -1), values.view(time, batch), state
+        (features,) = each_once(lambda shown: (self.encoder(shown),), flat, names, weight)
+        outputs, state = self.core(features.view(time, batch, -1), state, reset)
         numbers, values = self.heads(outputs)
         return numbers, values, state
+
+    def _react(self, shown: Observation) -> tuple[Tensor, Tensor]:  # [N, ...] -> [N, A], [N]
+        features = self.encoder(shown)[None]
+        no_reset = torch.zeros(features.shape[:2], dtype=torch.bool, device=features.device)
+        numbers, values = self.heads(self.core(features, (), no_reset)[0])
+        return numbers[0], values[0]

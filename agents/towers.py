@@ -19,6 +19,7 @@ from s2lab.agents.actor_critic import ActorCritic
 from s2lab.agents.cores.contract import State, use_fused
 from s2lab.agents.cores.fused.elementary import kernel, one_minus
 from s2lab.agents.encoders.field import Observation
+from s2lab.agents.encoders.repeats import each_once
 from s2lab.agents.heads import HIDDEN, add_and_squash, heads_backward
 
 
@@ -81,10 +82,12 @@ class Towers(nn.Module):
     ) -> tuple[Tensor, Tensor, State]:
         """See `ActorCritic.forward`."""
         flat = {name: observation[name].flatten(0, 1) for name in self.encoder.fields}
-        inputs = self.encoder(flat)
-        fused = use_fused("auto", inputs)
-        numbers, values = self.fused(inputs) if fused else self.plain(inputs)
+        numbers, values = each_once(self._react, flat, flat, self.first.bias)
         return numbers.view(*reset.shape, -1), values.view(reset.shape), ()
+
+    def _react(self, shown: Observation) -> tuple[Tensor, Tensor]:  # [N, ...] -> [N, A], [N]
+        inputs = self.encoder(shown)
+        return self.fused(inputs) if use_fused("auto", inputs) else self.plain(inputs)
 
     def plain(self, inputs: Tensor) -> tuple[Tensor, Tensor]:  # [N, I] -> [N, A], [N]
         """By torch alone."""

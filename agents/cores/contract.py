@@ -29,6 +29,9 @@ class Core(nn.Module, ABC):
     devices, state_dict.
     """
 
+    memoryless = False
+    """Whether outputs are a function of the same step's inputs alone."""
+
     def __init__(self, input_size: int, output_size: int) -> None:
         super().__init__()
         if input_size < 1:

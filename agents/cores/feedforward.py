@@ -16,6 +16,8 @@ class FeedForwardConfig:
 class FeedForwardCore(Core):
     """Passes its inputs through; its state is the empty tuple."""
 
+    memoryless = True
+
     def __init__(self, input_size: int, config: FeedForwardConfig) -> None:
         super().__init__(input_size, output_size=input_size)
         self.config = config

@@ -54,21 +54,18 @@ class CellTable(SummedEncoder):
             ValueError: a code above 10, on the CPU.
         """
         codes = image.reshape(len(image), -1, 3)  # [B, P, 3]
-        summed = self.sums(codes)
-        return summed - self.weight[:, FLOOR].sum((0, 1)) if self.bare_floor else summed
-
-    def sums(self, codes: Tensor) -> Tensor:  # [B, P, 3] -> [B, F]
-        """The rows of all cells added up."""
         if not use_fused("auto", self.weight) or codes.device.type != "cpu":
             return self.by_one_hot(codes)
-        kinds, which = distinct_cells(codes.to(torch.uint8).contiguous())
-        summed: Tensor = _SumOfRows.apply(self.weight, kinds, which)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        cells = distinct_cells(codes.to(torch.uint8).contiguous())
+        floor = np.array(FLOOR if self.bare_floor else [], np.int64)
+        summed: Tensor = _SumOfRows.apply(self.weight, *cells, floor)  # type: ignore[no-untyped-call]  # torch leaves it untyped
         return summed
 
     def by_one_hot(self, codes: Tensor) -> Tensor:  # [B, P, 3] -> [B, F]
         """The same as a product with the one-hot vector: for GPUs and torch.compile."""
         one_hot = functional.one_hot(codes.long(), CODES).flatten(1).to(self.weight.dtype)
-        return one_hot @ self.weight.flatten(0, 1)
+        summed = one_hot @ self.weight.flatten(0, 1)
+        return summed - self.weight[:, FLOOR].sum((0, 1)) if self.bare_floor else summed
 
 
 def distinct_cells(codes: Tensor) -> tuple[np.ndarray, np.ndarray]:
@@ -93,25 +90,26 @@ def distinct_cells(codes: Tensor) -> tuple[np.ndarray, np.ndarray]:
 
 
 class _SumOfRows(torch.autograd.Function):
-    """weight [P, 33, F], kinds [n, 3], which [B, P] -> sums of rows [B, F]."""
+    """weight [P, 33, F], kinds [n, 3], which [B, P], floor [0 or 3] -> sums of rows [B, F]."""
 
     @staticmethod
-    def forward(ctx: Any, weight: Tensor, kinds: np.ndarray, which: np.ndarray) -> Tensor:
-        cells, _, size = weight.shape
-        rows = weight.new_empty(cells, len(kinds), size).numpy()
-        summed = weight.new_empty(len(which), size)
-        gather_rows(weight.detach().numpy(), kinds, which, rows, summed.numpy())
-        ctx.kinds, ctx.which, ctx.shape = kinds, which, weight.shape
+    def forward(
+        ctx: Any, weight: Tensor, kinds: np.ndarray, which: np.ndarray, floor: np.ndarray
+    ) -> Tensor:
+        rows = weight.new_empty(len(weight), len(kinds), weight.shape[2])
+        summed = weight.new_empty(len(which), weight.shape[2])
+        gather_rows(weight.detach().numpy(), kinds, which, floor, rows.numpy(), summed.numpy())
+        ctx.cells, ctx.shape = (kinds, which, floor), weight.shape
         return summed
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None]:
-        cells, _, size = ctx.shape
-        rows = slope.new_empty(cells, len(ctx.kinds), size).numpy()
-        d_weight = slope.new_zeros(ctx.shape)
-        scatter_rows(slope.contiguous().numpy(), ctx.kinds, ctx.which, rows, d_weight.numpy())
-        return d_weight, None, None
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None, None]:
+        kinds, which, floor = ctx.cells
+        rows = slope.new_empty(ctx.shape[0], len(kinds), ctx.shape[2])
+        d_weight, slopes = slope.new_zeros(ctx.shape), slope.contiguous().numpy()
+        scatter_rows(slopes, kinds, which, floor, rows.numpy(), d_weight.numpy())
+        return d_weight, None, None, None
 
 
 @kernel
@@ -144,8 +142,10 @@ def number_cells(codes: Any, which: Any, kinds: Any, count: Any) -> None:
 
 
 @kernel
-def gather_rows(weight: Any, kinds: Any, which: Any, rows: Any, summed: Any) -> None:
-    """summed[b] = sum over p of rows[p, which[b, p]], rows[p, n] = sum of weight[p, kinds[n]].
+def gather_rows(weight: Any, kinds: Any, which: Any, floor: Any, rows: Any, summed: Any) -> None:
+    """summed[b] = sum over p of rows[p, which[b, p]].
+
+    rows[p, n] = sum of weight[p, kinds[n]] less that of weight[p, floor].
 
     weight [P, 33, F]; rows [P, n, F] and summed [B, F] are written.
     """
@@ -154,6 +154,10 @@ def gather_rows(weight: Any, kinds: Any, which: Any, rows: Any, summed: Any) -> 
             x, y, z = kinds[n, 0], kinds[n, 1], kinds[n, 2]
             for f in range(rows.shape[2]):
                 rows[p, n, f] = weight[p, x, f] + weight[p, y, f] + weight[p, z, f]
+            for k in range(len(floor)):
+                column = floor[k]
+                for f in range(rows.shape[2]):
+                    rows[p, n, f] -= weight[p, column, f]
     for first in range(0, summed.shape[0], CHUNK):
         last = min(first + CHUNK, summed.shape[0])
         for b in range(first, last):
@@ -168,7 +172,7 @@ def gather_rows(weight: Any, kinds: Any, which: Any, rows: Any, summed: Any) -> 
 
 
 @kernel
-def scatter_rows(slope: Any, kinds: Any, which: Any, rows: Any, d_weight: Any) -> None:
+def scatter_rows(slope: Any, kinds: Any, which: Any, floor: Any, rows: Any, d_weight: Any) -> None:
     """The transpose of `gather_rows`: slope [B, F]; rows are written, d_weight is added to."""
     for p in range(rows.shape[0]):
         for n in range(rows.shape[1]):
@@ -187,3 +191,7 @@ def scatter_rows(slope: Any, kinds: Any, which: Any, rows: Any, d_weight: Any) -
                 column = kinds[n, k]
                 for f in range(rows.shape[2]):
                     d_weight[p, column, f] += rows[p, n, f]
+            for k in range(len(floor)):
+                column = floor[k]
+                for f in range(rows.shape[2]):
+                    d_weight[p, column, f] -= rows[p, n, f]
