@@ -50,9 +50,9 @@ def real_graph(
     for start in (parents, [()] * len(order)):
         climber = Climber(scores.score, list(start), addable, surprise < PROVEN, deadline=deadline)
         climber.climb()
-        total = sum(scores.score(j, held) for j, held in enumerate(climber.parents))
-        ends.append((total, climber.parents))
-    total, parents = max(ends)
+        ends.append((climber.total(), climber))
+    _, climber = max(ends, key=lambda end: end[0])
+    parents, total = climber.reordered()
     probabilities = np.zeros((len(parents), len(parents)))  # [V, V]
     for child, held in enumerate(parents):
         for p in held:

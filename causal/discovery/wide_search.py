@@ -3,8 +3,8 @@
 With rows by the million, a variable's parents are whoever is not independent of it given the others
 (`stratified`), and a score that pays per pass over the rows is too slow. Parents are first sought
 among those before a variable in the order of effects, then edges turn whose direction no
-intervention proved, then everybody who is no descendant is looked at again. Knows rows and effects,
-no scores.
+intervention proved, then everybody who is no descendant is looked at again. Last, variables move
+behind their children where that leaves fewer edges. Knows rows and effects, no scores.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from s2lab.causal.discovery.effects import PROVEN, Effects, effect_order
 from s2lab.causal.discovery.environments import Environments
 from s2lab.causal.discovery.fitted import watched
-from s2lab.causal.discovery.graph_search import closes_cycle, descendants
+from s2lab.causal.discovery.graph_search import closes_cycle, descendants, followers
 from s2lab.causal.discovery.parent_search import joined, without
 from s2lab.causal.discovery.residuals import ResidualScreen
 from s2lab.causal.discovery.stratified import association
@@ -80,17 +80,9 @@ def wide_graph(
     search.grow(range(size), (place[:, None] < place) & ~below.T)
     search.over(rows)
     allowed = ~below.T & ~np.eye(size, dtype=bool)
-    asked: list[Family | None] = [None] * size
-    for step in range(ROUNDS):
-        before = list(search.parents)
-        search.turn()
-        if search.parents == before and step:
-            search.simplify()
-        new = [j for j, held in enumerate(search.parents) if held != asked[j]]
-        if not new or time.monotonic() > deadline:
-            break
-        search.grow(new, allowed)
-        asked = list(search.parents)
+    search.settle(allowed)
+    while search.reorder(allowed):
+        search.settle(allowed)
     return search
 
 
@@ -108,6 +100,10 @@ class WideSearch:
     show_progress: bool
     parents: list[Family]
     known: dict[tuple[int, int, Family], tuple[float, float]] = field(default_factory=dict)
+    blocked: set[tuple[int, int]] = field(default_factory=set)
+    """Parents with their children that only a cycle kept out."""
+    tried: set[tuple[object, ...]] = field(default_factory=set)
+    """Neighbourhoods whose order was looked at again."""
 
     def tested(self, child: int, parent: int) -> tuple[float, float]:
         """Statistic and -log10 p of a parent beside the others."""
@@ -122,6 +118,65 @@ class WideSearch:
         self.rows, self.known = rows, {}
         for child in range(len(self.parents)):
             self.prune(child)
+
+    def settle(self, allowed: NDArray[np.bool_]) -> None:  # [V, V] parent, child
+        """Turn edges and ask for more parents until nothing changes."""
+        asked: list[Family | None] = [None] * len(self.parents)
+        for step in range(ROUNDS):
+            before = list(self.parents)
+            self.turn()
+            if self.parents == before and step:
+                self.simplify()
+            new = {j for j, held in enumerate(self.parents) if held != asked[j]}
+            if not new or time.monotonic() > self.deadline:
+                break
+            self.grow(sorted(new | self._unblocked()), allowed)
+            asked = list(self.parents)
+
+    def _unblocked(self) -> set[int]:
+        """Children whom no cycle keeps from a parent any more."""
+        below = descendants(self.parents)
+        free = {(p, c) for p, c in self.blocked if not closes_cycle(("add", p, c), below, [])}
+        self.blocked -= free
+        return {child for _, child in free}
+
+    def reorder(self, allowed: NDArray[np.bool_]) -> bool:  # [V, V] parent, child
+        """Put single variables behind all whom no intervention proved to follow them, where that
+        leaves fewer edges; whether any was moved.
+
+        A true order leaves fewest edges (Raskutti & Uhler 2018), and a variable that stands before
+        several of its parents has too many edges for turning them one by one.
+        """
+        moved = False
+        waiting = followers(self.parents, self.effects.surprise < PROVEN)
+        while waiting and time.monotonic() < self.deadline:
+            node, named = waiting.pop()
+            loose = [c for c in named if node in self.parents[c]]
+            around = (node, *((j, self.parents[j]) for j in (node, *loose)))
+            if len(loose) > 1 and around not in self.tried:
+                self.tried.add(around)
+                moved |= self._put_behind(node, loose, allowed)
+        return moved
+
+    def _put_behind(self, node: int, others: list[int], allowed: NDArray[np.bool_]) -> bool:
+        """Search a variable's parents anew with some of its children among them, then the parents
+        of these without it; keep that if it leaves fewer edges."""
+        before, edges = list(self.parents), sum(map(len, self.parents))
+        free = allowed.copy()
+        free[node, others] = False
+        for child in others:
+            self.parents[child] = without(self.parents[child], node)
+        proven = self.effects.surprise[:, node] > PROVEN  # [V]
+        self.parents[node] = tuple(p for p in self.parents[node] if proven[p])
+        self.grow([node], free)
+        if sum(map(len, self.parents)) <= edges:
+            for child in others:
+                self.prune(child)
+            self.grow(others, free)
+        if sum(map(len, self.parents)) < edges:
+            return True
+        self.parents[:] = before
+        return False
 
     def grow(self, children: Sequence[int], allowed: NDArray[np.bool_]) -> None:
         """Let parents in among those allowed [parent, child] until nobody asks for more."""
@@ -156,8 +211,11 @@ class WideSearch:
         for c in waiting:
             if came and (len(came) == TOGETHER or statistics[c] < 0.5 * statistics[came[0]]):
                 break
-            if self.tested(child, c)[1] > self.limit and not self._closes_cycle(c, child):
-                came.append(c)
+            if self.tested(child, c)[1] > self.limit:
+                if self._closes_cycle(c, child):
+                    self.blocked.add((c, child))
+                else:
+                    came.append(c)
         for c in came:
             self.parents[child] = joined(self.parents[child], c)
         return bool(came)
