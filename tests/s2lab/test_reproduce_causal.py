@@ -194,3 +194,20 @@ def test_linear_gaussian_graphs_are_told_apart_from_the_gies_package(
     assert linear_gaussian.reproduce(quick=True, seeds=[0]) == 0
     row = read_record(tmp_path / "runs/records/linear-gaussian-quick.json")["rows"][0]
     assert (row["variables"], row["shd"]) == (10, 0)
+
+
+def test_a_gies_that_takes_too_long_is_stopped_and_the_table_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(linear_gaussian, "GIES_MAX_S", 0.05)  # thirty variables take it seconds
+    late = linear_gaussian.measure(30, 0)
+    assert late["gies_shd"] is None
+    assert late["gies_cpu_s"] >= 0.04
+    alone = late | {"seed": 1, "gies_cpu_s": None}
+    assert not linear_gaussian.missed([late | {"gies_cpu_s": 20 * late["cpu_s"]}, alone])
+    assert linear_gaussian.missed([late | {"gies_cpu_s": 19 * late["cpu_s"]}, alone])
+    ended = late | {"shd": 3, "cpu_s": 1.0, "gies_shd": 2, "gies_cpu_s": 50.0}
+    assert linear_gaussian.missed([ended])
+    text = linear_gaussian.table({"rows": [late, alone], "seeds": [0, 1]})
+    assert "not ended, not run" in text
+    assert "over " in text
