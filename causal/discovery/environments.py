@@ -6,7 +6,7 @@ rows share the variable's mechanism, have one of their own, say nothing, or nobo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,3 +84,13 @@ class Environments:
         roles = np.where(self.unknown, UNDECIDED, POOLED)  # [E]
         roles[self.targeted[:, variable]] = SEPARATE if self.soft else DROPPED
         return roles.astype(np.int8)
+
+
+def thinned(rows: Environments, about: int) -> Environments:
+    """Every n-th row of every environment, about so many in all."""
+    step = max(1, rows.rows // about)
+    return replace(
+        rows,
+        columns=np.ascontiguousarray(rows.columns[:, ::step]),
+        starts=-(-rows.starts // step),
+    )

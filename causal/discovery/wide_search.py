@@ -10,14 +10,14 @@ behind their children where that leaves fewer edges. Knows rows and effects, no 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from s2lab.causal.discovery.effects import PROVEN, Effects, effect_order
-from s2lab.causal.discovery.environments import Environments
+from s2lab.causal.discovery.environments import Environments, thinned
 from s2lab.causal.discovery.fitted import watched
 from s2lab.causal.discovery.graph_search import closes_cycle, descendants, followers
 from s2lab.causal.discovery.parent_search import joined, without
@@ -53,16 +53,6 @@ def is_wide(rows: Environments, effects: Effects) -> bool:
     plain = not (effects.partial or rows.unknown.any())
     few_categories = int(rows.cardinalities.max()) <= MOST_CATEGORIES
     return plain and few_categories and rows.rows * len(rows.variables) > CELLS
-
-
-def thinned(rows: Environments, about: int) -> Environments:
-    """Every n-th row of every environment, about so many in all."""
-    step = max(1, rows.rows // about)
-    return replace(
-        rows,
-        columns=np.ascontiguousarray(rows.columns[:, ::step]),
-        starts=-(-rows.starts // step),
-    )
 
 
 def wide_graph(
@@ -120,18 +110,24 @@ class WideSearch:
             self.prune(child)
 
     def settle(self, allowed: NDArray[np.bool_]) -> None:  # [V, V] parent, child
-        """Turn edges and ask for more parents until nothing changes."""
+        """Turn edges and ask for more parents until nothing changes, or comes back; keep the graph
+        with the fewest edges in which nobody asked for more."""
         asked: list[Family | None] = [None] * len(self.parents)
+        met: list[list[Family]] = []
         for step in range(ROUNDS):
             before = list(self.parents)
             self.turn()
             if self.parents == before and step:
-                self.simplify()
+                self.simplify(allowed)
             new = {j for j, held in enumerate(self.parents) if held != asked[j]}
             if not new or time.monotonic() > self.deadline:
                 break
             self.grow(sorted(new | self._unblocked()), allowed)
             asked = list(self.parents)
+            if asked in met:
+                break
+            met.append(list(self.parents))
+        self.parents[:] = min(reversed(met), key=edges_of, default=self.parents)
 
     def _unblocked(self) -> set[int]:
         """Children whom no cycle keeps from a parent any more."""
@@ -161,7 +157,7 @@ class WideSearch:
     def _put_behind(self, node: int, others: list[int], allowed: NDArray[np.bool_]) -> bool:
         """Search a variable's parents anew with some of its children among them, then the parents
         of these without it; keep that if it leaves fewer edges."""
-        before, edges = list(self.parents), sum(map(len, self.parents))
+        before, edges = list(self.parents), edges_of(self.parents)
         free = allowed.copy()
         free[node, others] = False
         for child in others:
@@ -169,11 +165,11 @@ class WideSearch:
         proven = self.effects.surprise[:, node] > PROVEN  # [V]
         self.parents[node] = tuple(p for p in self.parents[node] if proven[p])
         self.grow([node], free)
-        if sum(map(len, self.parents)) <= edges:
+        if edges_of(self.parents) <= edges:
             for child in others:
                 self.prune(child)
             self.grow(others, free)
-        if sum(map(len, self.parents)) < edges:
+        if edges_of(self.parents) < edges:
             return True
         self.parents[:] = before
         return False
@@ -254,19 +250,20 @@ class WideSearch:
         for child in touched:
             self.prune(child)
 
-    def simplify(self) -> None:
+    def simplify(self, allowed: NDArray[np.bool_]) -> None:  # [V, V] parent, child
         """Turn unproven edges where that leaves fewer: an edge the wrong way round makes its ends
         ask for ancestors of each other, and these may hide that it is wrong."""
         for parent, child in self._unproven():
             if parent not in self.parents[child] or time.monotonic() > self.deadline:
                 continue
-            before = self.parents[parent], self.parents[child]
+            before, edges = list(self.parents), edges_of(self.parents)
             if self._turned(parent, child):
                 self.prune(parent)
                 self.prune(child)
-                after = self.parents[parent], self.parents[child]
-                if sum(map(len, after)) >= sum(map(len, before)):
-                    self.parents[parent], self.parents[child] = before
+                if edges_of(self.parents) < edges:  # others may be asked for in their place
+                    self.grow([parent, child], allowed)
+                if edges_of(self.parents) >= edges:
+                    self.parents[:] = before
 
     def _unproven(self) -> list[tuple[int, int]]:
         """Edges whose direction no intervention proved."""
@@ -285,6 +282,11 @@ class WideSearch:
         self.parents[child] = without(self.parents[child], parent)
         self.parents[parent] = joined(self.parents[parent], child)
         return True
+
+
+def edges_of(parents: Iterable[Family]) -> int:
+    """How many edges a graph has."""
+    return sum(map(len, parents))
 
 
 def closure(edges: NDArray[np.bool_]) -> NDArray[np.bool_]:  # [V, V]

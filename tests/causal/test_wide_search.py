@@ -12,11 +12,10 @@ from statsmodels.stats.contingency_tables import StratifiedTable
 from s2lab.causal.discovery import wide_search
 from s2lab.causal.discovery.ancestral import AncestralDiscovery
 from s2lab.causal.discovery.effects import PROVEN, measure_effects
-from s2lab.causal.discovery.environments import Environments
+from s2lab.causal.discovery.environments import Environments, thinned
 from s2lab.causal.discovery.logit_fit import LEVEL, fit
 from s2lab.causal.discovery.residuals import ResidualScreen
 from s2lab.causal.discovery.stratified import association, gaps_within, minus_log10
-from s2lab.causal.discovery.wide_search import thinned
 from s2lab.causal.families import make_family, random_graph
 from s2lab.causal.metrics import structural_hamming_distance
 from s2lab.causal.scm import StructuralCausalModel, simulate

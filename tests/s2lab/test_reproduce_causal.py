@@ -196,11 +196,27 @@ def test_linear_gaussian_graphs_are_told_apart_from_the_gies_package(
     assert (row["variables"], row["shd"]) == (10, 0)
 
 
+def test_an_answer_of_gies_on_record_is_not_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(linear_gaussian, "FASTER", 0.0)
+    monkeypatch.setattr(linear_gaussian, "SIZES", (5, 6))
+    monkeypatch.setattr(linear_gaussian, "GIES_SEEDS", {6: 1})
+    assert linear_gaussian.reproduce(quick=False, seeds=[0, 1]) == 0
+    first = read_record(tmp_path / "runs/records/linear-gaussian.json")["rows"]
+    assert [row["gies_shd"] is None for row in first] == [False, False, False, True]
+    monkeypatch.delattr("gies.fit_bic")
+    assert linear_gaussian.reproduce(quick=False, seeds=[0, 1]) == 0
+    again = read_record(tmp_path / "runs/records/linear-gaussian.json")["rows"]
+    assert [row | {"cpu_s": 0} for row in again] == [row | {"cpu_s": 0} for row in first]
+
+
 def test_a_gies_that_takes_too_long_is_stopped_and_the_table_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(linear_gaussian, "GIES_MAX_S", 0.05)  # thirty variables take it seconds
-    late = linear_gaussian.measure(30, 0)
+    late = linear_gaussian.measure(30, 0) | linear_gaussian.measure_gies(30, 0)
     assert late["gies_shd"] is None
     assert late["gies_cpu_s"] >= 0.04
     alone = late | {"seed": 1, "gies_cpu_s": None}
