@@ -70,10 +70,11 @@ class GaussianScores:
         together, variance = c[others, child], c[others, others]
         if parents:
             s = list(parents)
-            block = c[np.ix_(s, s)]  # [P, P]
-            block = block + 1e-12 * np.eye(len(s)) * max(np.trace(block), SMALLEST)
-            solved = np.linalg.solve(block, c[np.ix_(s, [child, *others])])  # [P, 1 + O]
-            cross = c[np.ix_(s, others)]  # [P, O]
-            together = together - solved[:, 0] @ cross
-            variance = variance - (solved[:, 1:] * cross).sum(axis=0)
+            rows = c[s]  # [P, V]
+            block = rows[:, s]  # [P, P]
+            block.flat[:: len(s) + 1] += 1e-12 * max(block.trace(), SMALLEST)
+            cross = rows[:, others]  # [P, O]
+            solved = np.linalg.solve(block, cross)  # [P, O]
+            together = together - rows[:, child] @ solved
+            variance = variance - (solved * cross).sum(axis=0)
         return together, variance

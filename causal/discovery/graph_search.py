@@ -127,9 +127,9 @@ class Climber:
         """Put single variables behind all their children by open edges, climb; keep what helps.
 
         A variable that stands before several of its parents has edges with their other causes too,
-        so that turning it round one edge at a time gains nothing. Returns the best graph and score.
+        so that turning it round one edge at a time gains nothing. After `climb`; returns the best
+        graph and its score.
         """
-        self.climb()
         best, best_total, best_open = list(self.parents), self.total(), self._open
         tried: set[tuple[object, ...]] = set()
         waiting = followers(best, self.reversible)
