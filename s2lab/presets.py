@@ -47,8 +47,8 @@ PRESETS: dict[str, Mapping[str, Any]] = {
     # Rare rewards, the best of six on DoorKey-8x8 without memory (runs/records/curves-search.json),
     # for an encoder with `bare_floor` and `without_mission`: `s2lab/reproduce/curves_settings.py`.
     "sparse": {
-        "num_envs": 32, "rollout_steps": 128, "minibatches": 8, "unroll": 8, "lr_end": 1.0,
-        "adam_eps": 1e-4, "gamma": 0.997, "gae_lambda": 0.995, "entropy_coef": 0.001,
+        "num_envs": 32, "rollout_steps": 128, "minibatches": 8, "epochs": 6, "unroll": 8,
+        "lr_end": 1.0, "adam_eps": 1e-4, "gamma": 0.997, "gae_lambda": 0.995, "entropy_coef": 0.001,
         "advantage_floor": 0.03, "value_gain": 0.01,
     },
     # Something to look for before it can be remembered, screened on MemoryS7 with the lstm core

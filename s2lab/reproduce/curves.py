@@ -17,11 +17,19 @@ from typing import Any
 from s2lab.config import BaselineConfig, TrainConfig
 from s2lab.reproduce.agent_runs import Contest, Settings
 from s2lab.reproduce.curves_picture import draw
-from s2lab.reproduce.curves_settings import SEARCHED_ON, STEADY, TIMED, TRIED, TRIED_STEPS, WORLDS
+from s2lab.reproduce.curves_settings import (
+    RUNOFF,
+    SEARCHED_ON,
+    STEADY,
+    TIMED,
+    TRIED,
+    TRIED_STEPS,
+    WORLDS,
+)
 from s2lab.reproduce.kept_runs import Part, fields, measure, record_path
 from s2lab.reproduce.learning_table import Row, minutes, seeds_of, shown, summarise
 from s2lab.reproduce.records import markdown, read_record
-from s2lab.reproduce.search import choose, known, whole
+from s2lab.reproduce.search import Judging, choose, known, whole
 from s2lab.run_folder import RunFolder
 
 REACHED = 0.9  # success over the last hundred episodes, whose first frame and second count
@@ -29,6 +37,7 @@ QUICK_STEPS = 10_000  # in the first world
 MINIGRID = "minigrid's worlds"
 FARTHER = "farther discount"
 FIRST = dict.fromkeys(TRIED, 0)
+JUDGING = Judging(SEARCHED_ON, whole, RUNOFF)
 
 
 def reproduce(
@@ -42,9 +51,9 @@ def reproduce(
     part = Part(seeds, only, parallel)
     labels = part.labels(list(contest_of(quick, FIRST).contestants))
     search = "curves-search", options()
-    chosen = FIRST if quick else {**FIRST, **known(*search, SEARCHED_ON, whole)}
+    chosen = FIRST if quick else {**FIRST, **known(*search, JUDGING)}
     if not quick and any(fields(label)[1] == TIMED for label in labels):
-        tuned = choose(*search, parallel=parallel, seeds=SEARCHED_ON, rate=whole)
+        tuned = choose(*search, parallel=parallel, judging=JUDGING)
         if tuned is None:
             return 130
         chosen = tuned

@@ -6,6 +6,7 @@ judged on are never played. A record of its own keeps what was tried. Knows no t
 """
 
 from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
@@ -16,6 +17,7 @@ from s2lab.reproduce.records import markdown
 SEED = 1000
 SEEDS = (SEED,)
 Rate = Callable[[Mapping[str, Any]], float]
+Results = Mapping[Job, Mapping[str, Any]]
 
 
 def late(result: Mapping[str, Any]) -> float:
@@ -36,14 +38,28 @@ def whole(result: Mapping[str, Any]) -> float:
     return area / earlier if earlier else 0.0
 
 
+@dataclass(frozen=True)
+class Judging:
+    """How options are compared: by the mean of `rate` over seeds, of equals the first."""
+
+    seeds: Sequence[int] = SEEDS
+    """That every option is tried on."""
+    rate: Rate = late
+    """What a run is worth."""
+    runoff: Sequence[int] = ()
+    """Further seeds for the two best, of which the better over all its seeds is taken."""
+
+
+ONCE = Judging()
+
+
 def choose(
     name: str,
     options: Mapping[str, Sequence[Settings]],
     *,
     asked: Container[str] | None = None,
     parallel: int | None = None,
-    seeds: Sequence[int] = SEEDS,
-    rate: Rate = late,
+    judging: Judging = ONCE,
 ) -> dict[str, int] | None:
     """The place of the settings with the most training success, for every contestant.
 
@@ -52,60 +68,78 @@ def choose(
         options: every contestant -> settings to try; a record keeps only what is in here
         asked: contestants whose missing options are to be tried now; all by default
         parallel: runs side by side
-        seeds: that every option is tried on; what counts is the mean
-        rate: what a run is worth
+        judging: on which seeds, and by what
 
     Returns:
-        contestant -> place in its options, the first of equals, of those asked for and of those
-        whose every option was on record; None when interrupted
+        contestant -> place in its options, of those asked for and of those whose every option was
+        on record; None when interrupted
     """
     contest = contest_of(name, options)
-    jobs: list[Job] = [
-        (label_of(contestant, place), seed)
-        for contestant, several in options.items()
+    wanted = {who: several for who, several in options.items() if asked is None or who in asked}
+    jobs = [
+        job
+        for who, several in wanted.items()
         for place in range(len(several))
-        for seed in seeds
-        if asked is None or contestant in asked
+        for job in jobs_of(who, place, judging.seeds)
     ]
     results = measure(contest, jobs, {"search": True}, parallel=parallel)
-    return None if results is None else best_of(results, options, seeds, rate)
+    if results is not None and judging.runoff:
+        jobs += [
+            job
+            for who, several in wanted.items()
+            for place in finalists(results, who, len(several), judging)
+            for job in jobs_of(who, place, judging.runoff)
+        ]
+        results = measure(contest, jobs, {"search": True}, parallel=parallel)
+    return None if results is None else best_of(results, options, judging)
 
 
 def known(
-    name: str,
-    options: Mapping[str, Sequence[Settings]],
-    seeds: Sequence[int] = SEEDS,
-    rate: Rate = late,
+    name: str, options: Mapping[str, Sequence[Settings]], judging: Judging = ONCE
 ) -> dict[str, int]:
     """`choose` for those whose every option is on record, without training anything.
 
     A part of a table needs it for the rows that it leaves alone: a record keeps a row whose
     settings are those of today.
     """
-    return best_of(kept(contest_of(name, options)), options, seeds, rate)
+    return best_of(kept(contest_of(name, options)), options, judging)
 
 
 def best_of(
-    results: Mapping[Job, Mapping[str, Any]],
-    options: Mapping[str, Sequence[Settings]],
-    seeds: Sequence[int] = SEEDS,
-    rate: Rate = late,
+    results: Results, options: Mapping[str, Sequence[Settings]], judging: Judging = ONCE
 ) -> dict[str, int]:
-    """Contestant -> the place of what trained best, where every option has a result."""
-    return {
-        contestant: best(
-            [
-                fmean(rate(results[label_of(contestant, place), seed]) for seed in seeds)
-                for place in range(len(several))
-            ]
+    """Contestant -> the place of what trained best, where every result is there."""
+    found: dict[str, int] = {}
+    for who, several in options.items():
+        every = [job for k in range(len(several)) for job in jobs_of(who, k, judging.seeds)]
+        if not all(job in results for job in every):
+            continue
+        places = (
+            finalists(results, who, len(several), judging)
+            if judging.runoff
+            else [*range(len(several))]
         )
-        for contestant, several in options.items()
-        if all(
-            (label_of(contestant, place), seed) in results
-            for place in range(len(several))
-            for seed in seeds
-        )
-    }
+        seeds = (*judging.seeds, *judging.runoff)
+        if all(job in results for place in places for job in jobs_of(who, place, seeds)):
+            rates = [mean_rate(results, who, place, seeds, judging.rate) for place in places]
+            found[who] = places[best(rates)]
+    return found
+
+
+def finalists(results: Results, who: str, count: int, judging: Judging) -> list[int]:
+    """The places of the two best of somebody's options, in their order."""
+    rates = [mean_rate(results, who, k, judging.seeds, judging.rate) for k in range(count)]
+    return sorted(sorted(range(count), key=lambda k: -rates[k])[:2])
+
+
+def mean_rate(results: Results, who: str, place: int, seeds: Sequence[int], rate: Rate) -> float:
+    """Of one option over seeds."""
+    return fmean(rate(results[job]) for job in jobs_of(who, place, seeds))
+
+
+def jobs_of(who: str, place: int, seeds: Sequence[int]) -> list[Job]:
+    """One option's runs."""
+    return [(label_of(who, place), seed) for seed in seeds]
 
 
 def contest_of(name: str, options: Mapping[str, Sequence[Settings]]) -> Contest:
