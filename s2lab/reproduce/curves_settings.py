@@ -74,10 +74,10 @@ TRIED: Mapping[str, tuple[TrainConfig | BaselineConfig, ...]] = {
     ),
 }  # fmt: skip
 TRIED_STEPS = 600_000
-# A row of its own for the first of ours, which the search does not choose: what it chooses comes
-# sooner on most seeds and much later on a few (seeds 2000 to 2011: 172 to 622 thousand frames, 379 on the
-# average of eleven, one never); this one came to 90 % within 0.64 M frames on each of those twelve.
-# A wider clip (.4) does not help: four of five of them.
+# A row of its own for the first of ours, which the search does not choose. What it chooses is
+# sooner on most seeds and much later on a few (seeds 2000 to 2011: 172 to 622 thousand frames,
+# 379 on the average of eleven, one never); this one came to 90 % within 0.64 M frames on each of
+# those twelve. A wider clip (.4) does not help: four of five of them.
 STEADY = TrainConfig("", steps=1_000_000, agent="none", ppo=FAR, encoder=BARE)
 
 # FourRooms: the same settings for both, with as many worlds as SB3 needs for its speed, and no
