@@ -68,10 +68,12 @@ PAIRS, DISTRACTORS, ROOMS = (
 TWO_ROOMS, SIX_ROOMS = sides("MiniGrid-MultiRoom-N6-v0", "more_rooms")
 DOORKEY = "MiniGrid-DoorKey-{0}x{0}-v0"
 
+BARE = EncoderConfig(bare_floor=True, without_mission=True)
+# An LSTM came to 97 % in DoorKey-5x5 after 86 to 106 thousand frames (seeds 3000 to 3002).
 FAMILIES = {
     "GoToLocal": Family("gotolocal", LOCAL, 1_000_000, EncoderConfig(feature_size=128)),
-    "DoorKey": Family("doorkey", DOORKEY.format(5), 200_000, EncoderConfig()),
-    "MultiRoom": Family("multiroom", TWO_ROOMS, 500_000, EncoderConfig()),
+    "DoorKey": Family("doorkey", DOORKEY.format(5), 100_000, BARE),
+    "MultiRoom": Family("multiroom", TWO_ROOMS, 500_000, BARE),
 }
 PROTOCOLS = {
     "held-out pairs": Protocol("GoToLocal", PAIRS[0], {"held-out pairs": PAIRS[1]}, 4_000_000),
@@ -83,7 +85,7 @@ PROTOCOLS = {
         "DoorKey",
         DOORKEY.format(5),
         {"8x8": DOORKEY.format(8), "16x16": DOORKEY.format(16)},
-        1_000_000,
+        300_000,
     ),
     "MultiRoom": Protocol(
         "MultiRoom",
