@@ -11,6 +11,7 @@ nearly the same as an idle one; the wall's stand in the record. Runs go on from 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from statistics import fmean
 from typing import Any
 
@@ -159,32 +160,32 @@ def spread(values: Sequence[float]) -> str:
 
 
 def beside(rows: Mapping[str, Row]) -> str:
-    """How many times our frames and seconds SB3 needed, where every seed of ours came to it.
-
-    A seed of SB3's that never did counts with all that it spent, and the figure is a lower bound.
-    """
+    """How many times our frames and seconds SB3 needed, a lost seed with all that it spent."""
     words = ""
-    ours = {label: row for label, row in rows.items() if is_ours(label)}
-    for mine in ours.values():
-        for label, row in rows.items():
-            reached = times(mine)
-            if label in ours or fields(label)[1] != TIMED or len(reached) < len(mine["seeds"]):
-                continue
-            clocks = zip(row["training_s"], row["cpu_s"], strict=True)
-            spent = [
-                looked["needed"] or [row["steps"], *whole]
-                for looked, whole in zip(row["looked"], clocks, strict=True)
-            ]
-            frames, _, seconds = (
-                fmean(point[k] for point in spent) / fmean(point[k] for point in reached)
-                for k in range(3)
-            )
-            bound = "at least " if len(times(row)) < len(spent) else ""
-            words += (
-                f" {label}: {bound}{seconds:.1f} times our CPU seconds and {frames:.2f} times our "
-                "frames."
-            )
-    return words
+    lost = False
+    for mine, theirs in product(rows, rows):
+        if not is_ours(mine) or is_ours(theirs) or fields(theirs)[1] != TIMED:
+            continue
+        frames, _, seconds = (
+            fmean(point[k] for point in spent(rows[theirs]))
+            / fmean(point[k] for point in spent(rows[mine]))
+            for k in range(3)
+        )
+        words += (
+            f" {theirs}: {seconds:.1f} times the CPU seconds and {frames:.2f} times the frames of "
+            f"{mine}."
+        )
+        lost |= any(len(times(rows[label])) < len(rows[label]["seeds"]) for label in (mine, theirs))
+    return words + " Seeds that never came to it count with all that they spent." * lost
+
+
+def spent(row: Row) -> list[list[float]]:
+    """[frames, wall seconds, CPU seconds] of every seed until it came to it, or in all."""
+    clocks = zip(row["training_s"], row["cpu_s"], strict=True)
+    return [
+        looked["needed"] or [row["steps"], *whole]
+        for looked, whole in zip(row["looked"], clocks, strict=True)
+    ]
 
 
 def is_ours(label: str) -> bool:

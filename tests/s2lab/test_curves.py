@@ -34,19 +34,25 @@ def test_the_first_line_that_is_good_enough_counts() -> None:
     assert curves.first_reached(lines[:2]) is None
 
 
-def test_seconds_and_frames_are_compared_where_every_seed_came_to_it(tmp_path: Path) -> None:
+def test_seconds_and_frames_are_compared_and_a_lost_seed_counts_whole(tmp_path: Path) -> None:
     world, other = curves.TIMED, f"sb3 ppo, {curves.TIMED}"
     rows = [run(f"none, {world}", seed, [1000, 9.0, 2.0]) for seed in (0, 1)]
     rows += [run(other, 0, [1500, 99.0, 20.0]), run(other, 1, [2500, 99.0, 30.0])]
     record = {"rows": rows, "config": {"layouts": 7, "reached": 0.9}}
     text = curves.table(record)
-    assert f"{other}: 12.5 times our CPU seconds and 2.00 times our frames." in text
+    mine = f"of none, {world}."
+    assert f"{other}: 12.5 times the CPU seconds and 2.00 times the frames {mine}" in text
+    assert "never" not in text
     assert "| 2 of 2 | 2.0 [1.5, 2.5] | 25.0 [20.0, 30.0] |" in text
     rows[-1]["looked"] = {"needed": None}
     text = curves.table(record)
     assert "| 1 of 2 | 1.5 [1.5, 1.5] | 20.0 [20.0, 20.0] |" in text
     # The seed that never came to it spent 30 s by the processor, and 300 frames.
-    assert f"{other}: at least 12.5 times our CPU seconds and 0.90 times our frames." in text
+    assert f"{other}: 12.5 times the CPU seconds and 0.90 times the frames {mine}" in text
+    assert text.endswith("Seeds that never came to it count with all that they spent.")
+    rows[0]["looked"] = {"needed": None}
+    text = curves.table(record)
+    assert f"{other}: 1.6 times the CPU seconds and 1.38 times the frames {mine}" in text, "25 / 16"
     path = write_record("curves", record["config"], [0, 1], rows, tmp_path)
     curves_picture.draw(path)
     assert world in path.with_suffix(".svg").read_text()
