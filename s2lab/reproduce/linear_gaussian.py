@@ -161,13 +161,16 @@ class Late(BaseException):
 
 @contextlib.contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Raise `Late` after so many seconds of this process's own processor time."""
+    """Raise `Late` after so many seconds of this process's own processor time.
+
+    And again a second later: what is raised while a destructor runs is lost.
+    """
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise Late
 
     before = signal.signal(signal.SIGPROF, stop)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_PROF, seconds, 1.0)
     try:
         yield
     finally:
