@@ -143,7 +143,9 @@ def table(record: Mapping[str, Any]) -> str:
         f"{markdown(header, lines)}\n\nSuccess on {about['layouts']} unseen layouts at the end, "
         "sampled and greedy, mean with Student's 95 % interval. "
         f"{about['reached']:.0%} is of the last hundred training episodes: mean and range over the "
-        f"seeds that came to it; seconds of one thread.{beside(rows)}"
+        "seeds that came to it; seconds of one thread on a shared machine, rows at different times "
+        "and loads. As many settings were searched for SB3 as for ours, but ours were screened on "
+        f"spare seeds besides (`s2lab/reproduce/curves_settings.py`).{beside(rows)}"
     )
 
 
