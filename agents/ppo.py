@@ -25,6 +25,7 @@ from s2lab.agents.ppo_loss import TERMS, LossWeights, ppo_loss
 from s2lab.agents.rollout import Sequences, allocate, cut, gae
 from s2lab.agents.towers import Network
 from s2lab.agents.transfer import on_host
+from s2lab.agents.visits import VisitCounts
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ class PPO:
         self.state: State = model.initial_state(batch, self.device)
         self.returns = np.zeros(batch)  # [B], of the running episodes
         self.lengths = np.zeros(batch, np.int64)  # [B]
+        self.visits = VisitCounts(config.count_bonus) if config.count_bonus else None
         observation, _ = worlds.reset(seed=world_seeds)  # type: ignore[arg-type]  # lists work
         self.rollout.store(0, observation)
         self.rollout.resets[0] = True
@@ -131,6 +133,9 @@ class PPO:
             if ends.any():
                 episodes += self._count(rewards, terminated, ends)
                 self._bootstrap(t, on_host(truncated) & ~terminated, info)
+        if self.visits is not None:
+            reached = {name: field[1:] for name, field in rollout.observation.items()}
+            rollout.rewards += self.visits.bonus(reached, rollout.ends).to(self.device)
         rollout.rewards *= self.config.reward_scale
         rollout.values[-1] = self._read(self.config.rollout_steps)[1]
         self.step += self.steps_per_rollout
@@ -260,6 +265,8 @@ class PPO:
             "generator": self.generator.get_state(),
             "step": self.step,
         }
+        if self.visits is not None:
+            saved["visits"] = self.visits.state_dict()
         if isinstance(self.worlds, SavableWorlds):
             first = {name: field[0] for name, field in self.rollout.observation.items()}
             saved["running"] = {
@@ -277,6 +284,8 @@ class PPO:
         self.optimizer.load_state_dict(saved["optimizer"])
         self.generator.set_state(saved["generator"])
         self.step = int(saved["step"])
+        if self.visits is not None:
+            self.visits.load_state_dict(saved["visits"])
         if isinstance(self.worlds, SavableWorlds) and "running" in saved:
             running = saved["running"]
             self.worlds.load_state_dict(running["worlds"])

@@ -146,6 +146,7 @@ def build_algorithm(config: BaselineConfig, first_world: int = 0) -> "BaseAlgori
         backend=config.backend,
         imports=config.imports,
         masked=masked,
+        count_bonus=config.ppo.count_bonus,
     )
     kwargs: dict[str, Any] = {}
     if "clipping" in ALGORITHMS[config.algo].takes:

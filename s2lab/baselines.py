@@ -132,12 +132,18 @@ def _clocks(
 
 def _parts(model: "BaseAlgorithm") -> dict[str, checkpoint.Stateful]:
     """What a checkpoint holds of a model."""
+    from stable_baselines3.common.vec_env import unwrap_vec_wrapper
+
+    from s2lab.sb3_worlds import Counted
+
     parts: dict[str, checkpoint.Stateful] = {
         "model": model.policy,
         "optimizer": model.policy.optimizer,
     }
     if (buffer := getattr(model, "replay_buffer", None)) is not None:
         parts["replay"] = Replay(buffer)
+    if (counted := unwrap_vec_wrapper(model.get_env(), Counted)) is not None:  # type: ignore[arg-type]  # it has one
+        parts["visits"] = counted.visits
     return parts
 
 

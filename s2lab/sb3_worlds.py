@@ -13,6 +13,7 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecEnvWrapper
 
 from s2lab.action_masks import effective_actions
+from s2lab.agents.visits import VisitCounts
 from s2lab.envs.choose import is_native
 from s2lab.envs.external import ReportSuccess, make_single, register_packages
 from s2lab.envs.sb3 import GridVecEnv
@@ -21,7 +22,13 @@ Backend = Literal["native", "minigrid"]
 
 
 def sb3_worlds(
-    env_id: str, num_envs: int, *, backend: Backend, imports: Sequence[str], masked: bool
+    env_id: str,
+    num_envs: int,
+    *,
+    backend: Backend,
+    imports: Sequence[str],
+    masked: bool,
+    count_bonus: float = 0.0,
 ) -> VecEnv:
     """`num_envs` worlds, not seeded yet; ids that the engine lacks come from their own package."""
     register_packages(imports)
@@ -30,6 +37,8 @@ def sb3_worlds(
         worlds = NativeEnds(GridVecEnv(env_id, num_envs))
     else:
         worlds = DummyVecEnv([lambda: _single(env_id)] * num_envs)
+    if count_bonus:
+        worlds = Counted(worlds, VisitCounts(count_bonus))
     return Masked(worlds) if masked else worlds
 
 
@@ -70,6 +79,26 @@ class NativeEnds(VecEnvWrapper):
         self._returns[dones] = 0
         self._lengths[dones] = 0
         return observations, rewards, dones, infos
+
+
+class Counted(VecEnvWrapper):
+    """Adds the bonus of our own training for what was seldom seen, after returns are counted."""
+
+    def __init__(self, venv: VecEnv, visits: VisitCounts) -> None:
+        super().__init__(venv)
+        self.visits = visits
+
+    def reset(self) -> Any:
+        """Begin; nothing has been reached yet."""
+        return self.venv.reset()
+
+    def step_wait(self) -> Any:
+        """Step; rewards are the world's plus the bonus."""
+        observations, rewards, dones, infos = self.venv.step_wait()
+        fields: Any = observations if isinstance(observations, dict) else {"": observations}
+        reached = {name: field[None] for name, field in fields.items()}
+        bonus = self.visits.bonus(reached, dones[None])[0].numpy()  # [N]
+        return observations, rewards + bonus, dones, infos
 
 
 class Masked(VecEnvWrapper):

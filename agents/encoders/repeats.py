@@ -16,10 +16,10 @@ from torch import Tensor
 from s2lab.agents.cores.contract import use_fused
 from s2lab.agents.cores.fused.elementary import kernel
 from s2lab.agents.encoders.field import Observation
+from s2lab.agents.hashing import hashed, packed
 
 FEWEST = 128  # rows of a batch for which looking pays
 MOST = 0.75  # of the rows: with more distinct ones, putting them in place costs what it saves
-WORD = 8  # bytes that are compared at a time
 
 
 def each_once(
@@ -60,13 +60,9 @@ def first_of_each(fields: list[Tensor]) -> tuple[np.ndarray, np.ndarray]:
     everything = np.arange(count)
     if count < FEWEST:
         return everything, everything
-    parts = [field.reshape(count, -1).contiguous().view(torch.uint8) for field in fields]
-    size = sum(part.shape[1] for part in parts)
-    words = torch.zeros(count, -(-size // WORD) * WORD, dtype=torch.uint8)  # [N, bytes]
-    torch.cat(parts, 1, out=words[:, :size]) if len(parts) > 1 else words[:, :size].copy_(parts[0])
     rows, places, found = everything.copy(), np.empty_like(everything), np.zeros(1, np.int64)
     slots = np.full(1 << (2 * count - 1).bit_length(), -1)
-    number_rows(words.numpy().view(np.uint64), slots, rows, places, found)
+    number_rows(packed(fields), slots, rows, places, found)
     if found[0] > MOST * count:
         return everything, everything
     return rows[: found[0]], places
@@ -104,11 +100,7 @@ def number_rows(words: Any, slots: Any, rows: Any, places: Any, found: Any) -> N
     mask = np.uint64(len(slots) - 1)
     count = 0
     for i in range(words.shape[0]):
-        mixed = np.uint64(0)
-        for w in range(words.shape[1]):
-            mixed = (mixed ^ words[i, w]) * np.uint64(0x9E3779B97F4A7C15)
-            mixed ^= mixed >> np.uint64(29)
-        slot = mixed & mask
+        slot = hashed(words, i) & mask
         while True:
             number = slots[slot]
             if number < 0:

@@ -49,7 +49,7 @@ resume_run(Path(sys.argv[1]), quiet=True)
 
 
 def settings() -> s2lab.TrainConfig:
-    ppo = s2lab.PPOConfig(num_envs=8, rollout_steps=16, minibatches=2)
+    ppo = s2lab.PPOConfig(num_envs=8, rollout_steps=16, minibatches=2, count_bonus=0.1)
     return s2lab.TrainConfig(
         "MiniGrid-DoorKey-5x5-v0", seed=3, steps=3840, ppo=ppo, log_every=128, save_every=256,
         eval_episodes=5, core={"hidden_size": 16},

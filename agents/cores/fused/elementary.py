@@ -16,7 +16,7 @@ from numba import njit, types
 from numba.core.caching import FunctionCache
 from numba.extending import overload
 
-Function = TypeVar("Function", bound=Callable[..., None])
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 FLAGS: dict[str, Any] = {
