@@ -40,19 +40,18 @@ def test_seconds_and_frames_are_compared_and_a_lost_seed_counts_whole(tmp_path: 
     rows += [run(other, 0, [1500, 99.0, 20.0]), run(other, 1, [2500, 99.0, 30.0])]
     record = {"rows": rows, "config": {"layouts": 7, "reached": 0.9}}
     text = curves.table(record)
-    mine = f"of none, {world}."
-    assert f"{other}: 12.5 times the CPU seconds and 2.00 times the frames {mine}" in text
+    assert f"| {other} | 12.5 | 2.00 |" in text
     assert "never" not in text
     assert "| 2 of 2 | 2.0 [1.5, 2.5] | 25.0 [20.0, 30.0] |" in text
     rows[-1]["looked"] = {"needed": None}
     text = curves.table(record)
     assert "| 1 of 2 | 1.5 [1.5, 1.5] | 20.0 [20.0, 20.0] |" in text
     # The seed that never came to it spent 30 s by the processor, and 300 frames.
-    assert f"{other}: 12.5 times the CPU seconds and 0.90 times the frames {mine}" in text
-    assert text.endswith("Seeds that never came to it count with all that they spent.")
+    assert f"| {other} | 12.5 | 0.90 |" in text
+    assert text.endswith(f"Seeds that never came to it count with all that they spent: {other}.")
     rows[0]["looked"] = {"needed": None}
     text = curves.table(record)
-    assert f"{other}: 1.6 times the CPU seconds and 1.38 times the frames {mine}" in text, "25 / 16"
+    assert f"| {other} | 1.6 | 1.38 |" in text, "25 / 16"
     path = write_record("curves", record["config"], [0, 1], rows, tmp_path)
     curves_picture.draw(path)
     assert world in path.with_suffix(".svg").read_text()
@@ -68,7 +67,7 @@ def test_both_have_the_same_world_and_frames() -> None:
         assert tuned(config.to_dict())["num_envs"] >= 16
     tried = curves.options()
     assert len({len(each) for each in tried.values()}) == 1, "equal effort"
-    second = curves.contest_of(False, {"none": 1, "sb3 ppo": 2}).contestants
+    second = curves.contest_of(False, {**curves.FIRST, "none": 1, "sb3 ppo": 2}).contestants
     for agent, place in (("none", 1), ("sb3 ppo", 2)):
         chosen = second[f"{agent}, {curves.TIMED}"]
         assert replace(chosen, steps=tried[agent][place].steps) == tried[agent][place]
@@ -83,4 +82,6 @@ def test_rows_that_are_left_alone_keep_what_a_search_chose(monkeypatch: pytest.M
         return {(label, search.SEED): {"training_success": rate} for label, rate in rates.items()}
 
     monkeypatch.setattr(search, "kept", recorded)
-    assert search.known("curves-search", curves.options()) == {"none": 2}
+    others = dict.fromkeys(curves.TRIED, 2)
+    del others["sb3 ppo"]
+    assert search.known("curves-search", curves.options()) == others
