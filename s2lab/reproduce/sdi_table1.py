@@ -56,7 +56,8 @@ def reproduce(*, quick: bool, seeds: Sequence[int], only: Sequence[str] = ()) ->
     """Measure the table; 0 if `ancestral` makes no mistake with known targets, else 1.
 
     Its row of one world per synthetic graph is shown and not judged. Other learners come after
-    it, quick ones first; the record is written after every fit, and goes on from those it has.
+    it, quick ones first, each through all columns before the next seed; the record is written after
+    every fit, and goes on from those it has.
     `only` names the learners to measure now; the rows of the others stay as they are.
 
     Raises `UserError` on a name that is none of them.
@@ -83,8 +84,8 @@ def reproduce(*, quick: bool, seeds: Sequence[int], only: Sequence[str] = ()) ->
         rows = ours(used, worlds)
     path = write_record(name, config, used, [*rows, *others])
     for method in () if quick else [m for m in OTHERS if not only or m in only]:
-        for graph, variables in COLUMNS if method in DISCOVERERS else ():
-            for seed in used:
+        for seed in used if method in DISCOVERERS else ():
+            for graph, variables in COLUMNS:
                 if not any(placed(row) == (graph, variables, seed, method) for row in others):
                     others.append(measure_other(graph, variables, seed, method))
                     print(brief(others, graph, variables, seed), flush=True)
