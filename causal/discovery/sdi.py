@@ -98,8 +98,9 @@ class SdiDiscovery(GraphEstimator):
         `InterventionalData.from_frame` refuses.
         """
         for name in ("rounds", "fit_steps", "interventions", "batch_size", "batches", "graphs"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; it must be 1 or more")
+            value = getattr(self, name)
+            if not (isinstance(value, (int, np.integer)) and value >= 1):
+                raise InputError(f"{name} is {value!r}; it must be a whole number from 1 on")
         check_seconds(self.max_seconds)
         data = InterventionalData.from_frame(X, targets)
         check_one_world(data, "sdi")

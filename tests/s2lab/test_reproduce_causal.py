@@ -186,6 +186,16 @@ def test_an_answer_with_a_cycle_has_no_distance_and_is_counted(
         sdi_table1.measure_other("asia", 8, 0, "pc")
 
 
+@pytest.mark.parametrize("method", ["enco", "sdi"])
+def test_every_other_learner_of_table_1_takes_what_it_is_given(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sdi_table1, "OTHERS_MAX_S", 2.0)
+    row = sdi_table1.measure_other("collider", 8, 0, method)
+    assert row["method"] == method
+    assert 0 <= row["shd"] <= row["shd_reversal_2"]
+
+
 def test_linear_gaussian_graphs_are_told_apart_from_the_gies_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
