@@ -142,8 +142,8 @@ def table(record: Mapping[str, Any]) -> str:
         f"{about['reached']:.0%} is of the last hundred training episodes: mean and range over the "
         "seeds that came to it; seconds of one thread on a shared machine. A bonus is one for what "
         "was seldom seen (`agents/visits.py`), which SB3 does not have: a wrapper of ours pays it. "
-        "As many settings were searched for each, but ours without a bonus were screened on spare "
-        f"seeds besides (`s2lab/reproduce/curves_settings.py`).{beside(rows)}"
+        "As many settings were searched for each, but ours were screened more widely on spare "
+        f"seeds before (`s2lab/reproduce/curves_settings.py`).{beside(rows)}"
     )
 
 

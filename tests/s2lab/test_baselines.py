@@ -69,7 +69,8 @@ def test_both_backends_give_the_same_run_number_by_number(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("algo", ["a2c", "recurrent_ppo", "maskable_ppo", "dqn"])
 def test_a_stopped_baseline_goes_on(algo: str, tmp_path: Path) -> None:
-    run = RunFolder.open(s2lab.baseline(settings(algo), runs=tmp_path, quiet=True).path)
+    config = settings(algo, ppo=replace(TINY, count_bonus=0.1))
+    run = RunFolder.open(s2lab.baseline(config, runs=tmp_path, quiet=True).path)
     before = checkpoint.load(run.checkpoints)
     run.write_summary({"status": "interrupted"})
     text = (run.path / "config.yaml").read_text().replace("steps: 320", "steps: 640")
@@ -79,6 +80,8 @@ def test_a_stopped_baseline_goes_on(algo: str, tmp_path: Path) -> None:
     assert steps == sorted(set(steps))
     assert steps[-1] >= 640
     after = checkpoint.load(run.checkpoints)
+    seen, more = (int(each.parts["visits"]["counts"].sum()) for each in (before, after))
+    assert 0 < seen <= 320 < more <= 640 + 64, "visits are counted on"
     if algo == "dqn":
         assert before.parts["replay"]["pos"] == 320 // 4
         assert after.parts["replay"]["full"], "500 transitions of 640 are kept"
