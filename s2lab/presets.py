@@ -32,17 +32,21 @@ PRESETS: dict[str, Mapping[str, Any]] = {
     # Where the searches of `s2lab reproduce babyai-rl`, `shifts` and `specialisation` start from:
     # FourRooms' batches and schedule, shorter rollouts where episodes are short. Learning rate and
     # entropy bonus are chosen per core by training success and stand in those searches' records.
+    # Rewards that are rare have the bonus of `sparse`: with it an LSTM was at 90 % in rooms of
+    # `MultiRoom-N6-more_rooms-train` after 195 thousand frames of seed 3000, RIMs too and an agent
+    # without memory after 179; without it an LSTM was at 4 % after 600. In GoToLocal it did nothing
+    # (.89 with, .92 without after a million, the same seed).
     "gotolocal": {
         "num_envs": 256, "rollout_steps": 40, "minibatches": 8, "epochs": 2, "lr": 1e-3,
         "entropy_coef": 0.01, "entropy_end": 0.1,
     },
     "doorkey": {
         "num_envs": 64, "rollout_steps": 64, "minibatches": 4, "epochs": 4, "lr": 1e-3,
-        "entropy_coef": 0.01, "entropy_end": 0.1,
+        "entropy_coef": 0.01, "entropy_end": 0.1, "value_gain": 0.01, "count_bonus": 0.005,
     },
     "multiroom": {
         "num_envs": 128, "rollout_steps": 40, "minibatches": 4, "epochs": 4, "lr": 1e-3,
-        "entropy_coef": 0.01, "entropy_end": 0.1,
+        "entropy_coef": 0.01, "entropy_end": 0.1, "value_gain": 0.01, "count_bonus": 0.005,
     },
     # Rare rewards, screened on DoorKey-8x8 without memory for an encoder with `bare_floor` and
     # `without_mission`: 90 % after 86 to 123 thousand frames on seeds 3000 to 3007, where settings

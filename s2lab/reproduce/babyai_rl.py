@@ -5,24 +5,23 @@ the range over its architectures. Ours: training success over the last `WINDOW` 
 99 %, read after every update; a seed that never gets there counts as not there. The first three
 levels are required; the others wait for a GPU (`runs/recipes/`).
 
-Settings are found once, on GoToLocal, with the same search for every core.
+Settings are those of the table of shifts: found once, on GoToLocal, with the same search for every
+core.
 """
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import fmean, median
 from typing import Any
 
-from s2lab.agents.encoders.config import EncoderConfig
-from s2lab.agents.ppo_config import PPOConfig
 from s2lab.config import TrainConfig
-from s2lab.presets import PRESETS
+from s2lab.reproduce import shifts
 from s2lab.reproduce.agent_runs import Contest, Settings
 from s2lab.reproduce.equal_cores import some
 from s2lab.reproduce.kept_runs import Part, fields, measure, record_path
 from s2lab.reproduce.learning_table import Row, minutes, seeds_of, shown, summarise
 from s2lab.reproduce.records import markdown, read_record
-from s2lab.reproduce.search import choose
 from s2lab.run_folder import RunFolder
 
 # Level -> thousands of episodes published, from and to, and frames that a run gets here.
@@ -37,14 +36,7 @@ LEVELS: dict[str, tuple[tuple[int, int], int]] = {
 REQUIRED = ("GoToRedBallGrey", "GoToRedBall", "GoToLocal")
 SOURCE = "Hui et al. 2020, arXiv 2007.12770, over its architectures"
 CORES = some("lstm", "rims")
-# On GoToLocal, seed 1000, an LSTM behind a table of cell codes was at 99 % after 2.2 M frames and
-# 77 CPU seconds; behind FiLM's convolutions it steps at a quarter of that speed (.71 after .3 M
-# frames and 39 seconds, where the table was at .63 after 11).
-ENCODER = EncoderConfig(feature_size=128)
-SEARCH: tuple[Mapping[str, Any], ...] = tuple(
-    {"lr": lr, "entropy_coef": bonus} for bonus in (0.01, 0.02) for lr in (5e-4, 1e-3, 2e-3)
-)
-SEARCH_LEVEL, SEARCH_STEPS = "GoToLocal", 1_000_000
+FAMILY = "GoToLocal"
 QUICK = {"GoToRedBallGrey": 120_000}
 WANTED = 0.99
 WINDOW = 1000  # episodes that the success rate is taken over
@@ -67,11 +59,10 @@ def reproduce(
     chosen = dict.fromkeys(CORES, 1)
     if not quick:
         cores = {fields(label)[0] for label in asked}
-        tried = {core: options(core) for core in CORES}
-        found = choose("babyai-rl-search", tried, asked=cores, parallel=parallel)
+        found = shifts.tuned([(core, FAMILY) for core in cores], parallel)
         if found is None:
             return 130
-        chosen |= found
+        chosen |= {core: found[core, FAMILY] for core in CORES if (core, FAMILY) in found}
     contest = contest_of(quick, chosen)
     jobs = [(label, seed) for label in asked for seed in seeds]
     about = {"window": WINDOW, "wanted": WANTED}
@@ -92,29 +83,14 @@ def contest_of(quick: bool, chosen: Mapping[str, int]) -> Contest:
     for label in labels(quick):
         core, level = fields(label)
         steps = QUICK[level] if quick else LEVELS[level][1]
-        rows[label] = agent(core, level, steps, SEARCH[chosen[core]])
+        rows[label] = agent(core, level, steps, shifts.SEARCH[chosen[core]])
     name, layouts = ("babyai-rl-quick", 200) if quick else ("babyai-rl", 1000)
     return Contest(name, rows, layouts, look=needed)
 
 
-def options(core: str) -> list[Settings]:
-    """The runs of a core's search."""
-    return [agent(core, SEARCH_LEVEL, SEARCH_STEPS, tuning) for tuning in SEARCH]
-
-
 def agent(core: str, level: str, steps: int, tuning: Mapping[str, Any]) -> TrainConfig:
-    """Everything about a run but its seed."""
-    return TrainConfig(
-        f"BabyAI-{level}-v0",
-        steps=steps,
-        ppo=PPOConfig(**{**PRESETS["gotolocal"], **tuning}),
-        agent=core,
-        core=CORES[core],
-        encoder=ENCODER,
-        save_every=500_000,
-        log_every=1,  # a line after every update: the count is read off them
-        eval_episodes=0,
-    )
+    """Everything about a run but its seed; a line after every update, for `needed`."""
+    return replace(shifts.agent(core, FAMILY, f"BabyAI-{level}-v0", steps, tuning), log_every=1)
 
 
 def needed(run: RunFolder) -> dict[str, Any]:
