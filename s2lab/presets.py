@@ -54,8 +54,10 @@ PRESETS: dict[str, Mapping[str, Any]] = {
     # Rare rewards, screened on DoorKey-8x8 without memory for an encoder with `bare_floor` and
     # `without_mission`: 90 % after 86 to 123 thousand frames on seeds 3000 to 3007, where settings
     # without the bonus needed 303 to 651 and two of eight never came (`curves_settings.py` in
-    # `s2lab/reproduce/` has what else was tried). Memory makes it slower: on seed 3000 an LSTM was
-    # at 29 % after half a million frames, RIMs at 3 % after 600 thousand.
+    # `s2lab/reproduce/` has what else was tried). Memory makes it slower: on seeds 3000 to 3003 an
+    # LSTM was at 9 to 31 % after half a million frames; with `skip` three of them came to 90 %
+    # after 205 to 463 thousand, and one was at 68 % in the end. RIMs on seed 3000 were at 3 % after
+    # 600 thousand, and with `skip` at 90 % after 324.
     "sparse": {
         "num_envs": 32, "rollout_steps": 128, "minibatches": 8, "epochs": 6, "unroll": 8,
         "lr_end": 1.0, "entropy_coef": 0.003, "value_gain": 0.01, "count_bonus": 0.005,

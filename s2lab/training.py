@@ -177,6 +177,7 @@ def build_model(config: TrainConfig) -> "ActorCritic":
             config.agent,
             config.core,
             config.encoder,
+            skip=config.skip,
         )
         with torch.no_grad():
             model.heads.value.weight *= config.ppo.value_gain
