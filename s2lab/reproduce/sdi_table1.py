@@ -234,7 +234,8 @@ def table(record: Mapping[str, Any]) -> str:
                 seconds.append("")
                 continue
             cells.append(worst_of(mine, count))
-            seconds.append(f"{max(r['cpu_s'] for r in mine):.2g} s")
+            slowest = max(r["cpu_s"] for r in mine)
+            seconds.append(f"{slowest:.0f} s" if slowest >= 100 else f"{slowest:.2g} s")
         where = f", {record['config']['worlds']} worlds" if many else ", 1 world"
         lines += [[words + where, *cells], ["&nbsp;&nbsp;processor time", *seconds]]
     limits = f"Other learners had at most {record['config']['others_max_s']:g} s"
