@@ -1,4 +1,8 @@
-"""Encoder -> core -> policy and value. Knows no learning algorithm and no environment."""
+"""Encoder -> core -> policy and value. Knows no learning algorithm and no environment.
+
+With `skip` the heads read the features beside the core's outputs: what is in sight need not pass
+through a memory that has yet to learn to let it through.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,12 +32,18 @@ class ActorCritic(nn.Module):
         core: str,
         core_options: Mapping[str, Any] | None = None,
         encoder: EncoderConfig | None = None,
+        *,
+        skip: bool = False,
     ) -> None:
         super().__init__()
         self.encoder = ObservationEncoder(observation_space, encoder)
         self.core = make_core(core, self.encoder.output_size, core_options)
         self.actions = action_head(action_space)
-        self.heads = Heads(self.core.output_size, self.actions.head_size)
+        if skip and self.core.memoryless:
+            raise ValueError(f"skip is for cores with a memory; {core!r} has none to go around")
+        self.skip = skip
+        beside = self.encoder.output_size if skip else 0
+        self.heads = Heads(self.core.output_size + beside, self.actions.head_size)
 
     def initial_state(self, batch_size: int, device: torch.device | None = None) -> State:
         """The core's state at the start of an episode; tensors [batch_size, ...]."""
@@ -62,8 +72,9 @@ class ActorCritic(nn.Module):
             numbers, values = each_once(self._react, flat, names, weight)
             return numbers.view(time, batch, -1), values.view(time, batch), state
         (features,) = each_once(lambda shown: (self.encoder(shown),), flat, names, weight)
-        outputs, state = self.core(features.view(time, batch, -1), state, reset)
-        numbers, values = self.heads(outputs)
+        features = features.view(time, batch, -1)
+        outputs, state = self.core(features, state, reset)
+        numbers, values = self.heads(torch.cat([outputs, features], -1) if self.skip else outputs)
         return numbers, values, state
 
     def _react(self, shown: Observation) -> tuple[Tensor, Tensor]:  # [N, ...] -> [N, A], [N]

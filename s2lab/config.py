@@ -82,6 +82,8 @@ class TrainConfig(RunConfig):
     """Options of the core, such as hidden_size."""
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     """How observations are read."""
+    skip: bool = False
+    """The policy and value heads read the encoder's features beside the core's outputs."""
     bf16: bool = False
     """Matrix products in bfloat16; the first losses must agree with single precision to 2e-2."""
     compiled: bool = False

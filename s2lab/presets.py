@@ -54,7 +54,10 @@ PRESETS: dict[str, Mapping[str, Any]] = {
     # Rare rewards, screened on DoorKey-8x8 without memory for an encoder with `bare_floor` and
     # `without_mission`: 90 % after 86 to 123 thousand frames on seeds 3000 to 3007, where settings
     # without the bonus needed 303 to 651 and two of eight never came (`curves_settings.py` in
-    # `s2lab/reproduce/` has what else was tried).
+    # `s2lab/reproduce/` has what else was tried). Memory makes it slower: on seeds 3000 to 3003 an
+    # LSTM was at 9 to 31 % after half a million frames; with `skip` three of them came to 90 %
+    # after 205 to 463 thousand, and one was at 68 % in the end. RIMs on seeds 3000 to 3002 were
+    # at 1 to 3 %, and with `skip` two came to 90 % after 324 and 451 thousand, one was at 6 %.
     "sparse": {
         "num_envs": 32, "rollout_steps": 128, "minibatches": 8, "epochs": 6, "unroll": 8,
         "lr_end": 1.0, "entropy_coef": 0.003, "value_gain": 0.01, "count_bonus": 0.005,

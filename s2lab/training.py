@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from s2lab.agents.ppo import PPO, Diverged
 
 LAST_METRICS = 100  # lines that are kept when a loss explodes
+DIVERGED = "diverged.json"  # where they are kept
 
 
 def create_run(config: TrainConfig, runs: Path = Path("runs")) -> RunFolder:
@@ -177,6 +178,7 @@ def build_model(config: TrainConfig) -> "ActorCritic":
             config.agent,
             config.core,
             config.encoder,
+            skip=config.skip,
         )
         with torch.no_grad():
             model.heads.value.weight *= config.ppo.value_gain
@@ -215,7 +217,7 @@ def stopped(run: RunFolder, error: "Diverged") -> UserError:
         last = [json.loads(line) for line in deque(file, maxlen=LAST_METRICS)]
     losses = {name: value if math.isfinite(value) else None for name, value in error.losses.items()}
     found = {"format": 1, "term": error.term, "step": error.step, "losses": losses, "metrics": last}
-    run.write_json("diverged.json", found)
+    run.write_json(DIVERGED, found)
     return UserError(
         f"{error}; a checkpoint with the weights before it and diverged.json are in {run.path}: "
         "lower the learning rate (--ppo lr=...) and train again"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def network_of(path: Path) -> dict[str, Any]:
-    """Agent, core and encoder of a run, as fields of `TrainConfig`.
+    """Agent, core, encoder and skip of a run, as fields of `TrainConfig`.
 
     Raises:
         UserError: it is no run of an agent of ours.
@@ -21,7 +21,7 @@ def network_of(path: Path) -> dict[str, Any]:
     config = read_config(RunFolder.open(path))
     if not isinstance(config, TrainConfig):
         raise UserError(f"{path} is a run of {config.label}; --from takes runs of our own agents")
-    return {"agent": config.agent, "core": config.core, "encoder": config.encoder}
+    return {name: getattr(config, name) for name in ("agent", "core", "encoder", "skip")}
 
 
 def load_features(model: "ActorCritic", path: Path) -> None:

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from s2lab.causal.data import InterventionalData
 from s2lab.causal.discovery.acyclic import strongest_acyclic
-from s2lab.causal.discovery.estimator import check_one_world
 from s2lab.causal.discovery.fitted import GraphEstimator
 from s2lab.causal.discovery.masked_networks import (
     MaskedNetworks,
@@ -38,13 +37,14 @@ MOST_GAMMA = 5.0
 class SdiDiscovery(GraphEstimator):
     """Beliefs about edges from score-function gradients of the interventional likelihood.
 
-    Parameters, defaults of the paper and its public code: `rounds` of `fit_steps` observational
-    batches (phase 1) and `interventions` (phases 2 and 3); `batch_size` rows; `batches` times
-    `graphs` sampled graphs per intervention, `prediction_batches` times `prediction_graphs` to
-    guess its target; `hidden` units per network, None for 4 max(V, K); penalties `sparsity` and
-    `acyclicity`; learning rates `lr_networks`, `lr_gamma`; `seed`; `device`, a torch device;
-    `max_seconds`, None for no limit; `show_progress` on stderr. The paper redraws its worlds every
-    round; here the rows are given, so a round refits the same world.
+    Parameters, defaults of the paper and its public code but for the first two: `rounds` of
+    `fit_steps` observational batches (phase 1) and `interventions` (phases 2 and 3); `batch_size`
+    rows; `batches` times `graphs` sampled graphs per intervention, `prediction_batches` times
+    `prediction_graphs` to guess its target; `hidden` units per network, None for 4 max(V, K);
+    penalties `sparsity` and `acyclicity`; learning rates `lr_networks`, `lr_gamma`; `seed`;
+    `device`, a torch device; `max_seconds`, None for no limit; `show_progress` on stderr. The
+    public code draws a new world every round and makes 2000 rounds of 10,000 batches; rows are
+    given, so rounds go through the given worlds in turn, fewer and shorter ones by default.
 
     After `fit`: `edge_probabilities_` [V, V] parent to child, `causal_graph_` (pgmpy DAG) and
     `adjacency_matrix_`: beliefs above one half, the weakest of every cycle left out;
@@ -54,8 +54,8 @@ class SdiDiscovery(GraphEstimator):
 
     def __init__(
         self,
-        rounds: int = 10,
-        fit_steps: int = 10_000,
+        rounds: int = 100,
+        fit_steps: int = 2000,
         interventions: int = 100,
         batch_size: int = 256,
         batches: int = 10,
@@ -90,20 +90,25 @@ class SdiDiscovery(GraphEstimator):
         self.max_seconds = max_seconds
         self.show_progress = show_progress
 
-    def fit(self, X: Any, y: Any = None, *, targets: Any = None) -> SdiDiscovery:
-        """Learn from categorical rows X [N, V]; `targets` as in `InterventionalData.from_frame`.
+    def fit(
+        self, X: Any, y: Any = None, *, targets: Any = None, worlds: Any = None
+    ) -> SdiDiscovery:
+        """Learn from categorical rows X [N, V]; `targets` and `worlds` as in
+        `InterventionalData.from_frame`.
 
         An unknown target ("?1") is guessed at every visit, as one variable. Raises `InputError` on
-        bad options, no observational row, several worlds, more than 64 categories, and on what
+        bad options, a world without observational rows, more than 64 categories, and on what
         `InterventionalData.from_frame` refuses.
         """
+        return self.fit_data(InterventionalData.from_frame(X, targets, worlds))
+
+    def fit_data(self, data: InterventionalData) -> SdiDiscovery:
+        """Learn from data that is already coded."""
         for name in ("rounds", "fit_steps", "interventions", "batch_size", "batches", "graphs"):
             value = getattr(self, name)
             if not (isinstance(value, (int, np.integer)) and value >= 1):
                 raise InputError(f"{name} is {value!r}; it must be a whole number from 1 on")
         check_seconds(self.max_seconds)
-        data = InterventionalData.from_frame(X, targets)
-        check_one_world(data, "sdi")
         check_categorical(data, "sdi")
         device = open_device(self.device)
         with one_thread():
@@ -131,12 +136,11 @@ class SdiSearch:
         self.random = torch.Generator(device).manual_seed(options.seed)
         self.codes = torch.as_tensor(data.codes.astype(np.int64), device=device)  # [N, V]
         size = self.codes.shape[1]
-        regime_of_row = torch.as_tensor(data.regime_of_row, device=device)
-        self.rows = [torch.nonzero(regime_of_row == r).flatten() for r in range(len(data.regimes))]
+        self.worlds = rows_by_world(data, device)
+        self.rows = self.worlds[0]  # of the world that is visited, by regime
         self.targeted = torch.as_tensor(data.targeted, device=device)  # [R, V]
         self.unknown = data.unknown  # [R]
-        self.observed = self.rows[data.regimes.index(())]
-        self.visited = [r for r, t in enumerate(data.regimes) if t and len(self.rows[r])]
+        self.watching = data.regimes.index(())
         sizes = torch.as_tensor(data.cardinalities)
         hidden = options.hidden or 4 * max(size, int(sizes.max()))
         self.networks = sdi_networks(sizes, hidden, self.random, device)
@@ -147,8 +151,18 @@ class SdiSearch:
         self.moving = torch.optim.Adam([self.gamma], lr=options.lr_gamma, betas=BETAS_GAMMA)
         self.guesses: dict[int, int] = {}  # regime -> variable
 
+    @property
+    def observed(self) -> Tensor:
+        """Observational rows of the world that is visited."""
+        return self.rows[self.watching]
+
+    @property
+    def visited(self) -> list[int]:
+        """Its environments."""
+        return [regime for regime in self.rows if regime != self.watching]
+
     def run(self) -> int:
-        """Go through the rounds and return how many steps were made.
+        """Go through the rounds, a world each, and return how many steps were made.
 
         Without interventions the third phase has only observations to learn from.
         """
@@ -157,6 +171,7 @@ class SdiSearch:
         for step in paced(
             options.rounds * period, "sdi", options.show_progress, options.max_seconds
         ):
+            self.rows = self.worlds[step // period % len(self.worlds)]
             if step % period < options.fit_steps:
                 self.fit_networks()
             else:
@@ -208,6 +223,24 @@ class SdiSearch:
                 batch = self.codes[draw_rows(source, options.batch_size, self.random)]
                 worse += sign * self.networks.mean_nll(batch, graphs).sum(dim=0)
         return int(worse.argmax())
+
+
+def rows_by_world(data: InterventionalData, device: torch.device) -> list[dict[int, Tensor]]:
+    """Of each world, the places of the rows of each of its regimes.
+
+    Raises `InputError` for a world that was never only observed.
+    """
+    found = []
+    for world in np.unique(data.worlds):
+        inside = data.worlds == world
+        places = {
+            int(r): np.flatnonzero(inside & (data.regime_of_row == r))
+            for r in np.unique(data.regime_of_row[inside])
+        }
+        if data.regimes.index(()) not in places:
+            raise InputError("'sdi' needs observational rows of every world; one has none")
+        found.append({r: torch.as_tensor(rows, device=device) for r, rows in places.items()})
+    return found
 
 
 def known_part(regime: tuple[str, ...]) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ def train(
     agent: str = "lstm",
     core: tuple[str, ...] = (),
     encoder: tuple[str, ...] = (),
+    skip: bool = False,
     bf16: bool = False,
     compiled: Annotated[bool, arg(name="compile")] = False,
     start: Annotated[Path | None, arg(name="from")] = None,
@@ -40,6 +41,8 @@ def train(
         encoder: settings of the encoder, as name=value: grid=table, convolutions or film,
             icf_run=RUN (features of train-icf, icf_frozen=true or false),
             cell_size, channels, mission_size, feature_size, bare_floor, without_mission
+        skip: policy and value read the encoder's features beside the core's outputs; rare
+            rewards are then learned sooner
         bf16: matrix products in bfloat16
         compiled: torch.compile; CUDA graphs on a GPU
         start: run folder whose network, weights included, to begin with, such as one of imitate
@@ -47,7 +50,7 @@ def train(
     from s2lab.training import create_runs
     from s2lab.warm_start import network_of
 
-    chosen = chosen_network(agent, core, encoder)
+    chosen = chosen_network(agent, core, encoder) | {"skip": skip}
     if start is not None:
         chosen = network_of(start) | {"start": str(start)}
     chosen |= {"bf16": bf16, "compiled": compiled}

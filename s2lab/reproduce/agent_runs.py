@@ -84,12 +84,13 @@ def run_contest(
         parallel: runs side by side; all cores by default
 
     Raises:
-        UserError: a run failed; the line says how to see why.
+        UserError: a run failed; the line says how to see why. In a search one that diverged does
+            not: it is an option that is worth nothing.
     """
     results = {job: known[job] for job in jobs if known and job in known}
     runs = {job: find_or_create(contest, *job) for job in jobs if job not in results}
     for job, run in runs.items():
-        if run.summary["status"] == "finished":
+        if run.summary["status"] == "finished" or given_up(run, contest):
             results[job] = judged(run, contest, job[0])
     if results:
         note(results)
@@ -101,12 +102,17 @@ def run_contest(
         if 130 in codes:
             return None
         for job, code in zip(now, codes, strict=True):
-            if code:
+            if code and not given_up(runs[job], contest):
                 raise UserError(f"a run failed; for the reason: s2lab resume {runs[job].path}")
             results[job] = judged(runs[job], contest, job[0])
         note(results)
         print(f"{contest.name}: {len(results)} of {len(jobs)} runs done", flush=True)
     return results
+
+
+def given_up(run: RunFolder, contest: Contest) -> bool:
+    """Whether it is a try of a search, where nobody is judged, that diverged."""
+    return contest.layouts == 0 and (run.path / training.DIVERGED).exists()
 
 
 def find(contest: Contest, label: str, seed: int) -> RunFolder | None:
@@ -148,14 +154,15 @@ def judged(run: RunFolder, contest: Contest, label: str) -> Result:
         if same and ("looked" in before) == (contest.look is not None):
             return before
     started, summary, where = time.monotonic(), run.summary, run.environment
+    lost = given_up(run, contest)
     found: Result = {
         "layouts": contest.layouts,
         "steps": summary["steps"],
         "training_s": round(summary["elapsed_s"], 2),
         "cpu_s": round(summary["cpu_s"], 2),
         "parameters": parameter_count(run),
-        "training_success": late_success(run),
-        "curve": curve(run),
+        "training_success": 0.0 if lost else late_success(run),
+        "curve": [] if lost else curve(run),
         "played": {world: play(run, world, contest.layouts) for world in worlds},
         "commit": where.get("commit"),
         "cpu": where.get("cpu"),

@@ -117,6 +117,26 @@ def test_a_step_keeps_beliefs_in_bounds_and_the_seed_decides() -> None:
     assert options.fit(frame, targets=targets).steps_ == 1
 
 
+def test_rounds_go_through_the_worlds_in_turn_and_read_no_other() -> None:
+    codes = np.array([[0, 0], [0, 1], [1, 0], [1, 1]] * 2)
+    worlds = ["m"] * 4 + ["n"] * 4
+    data = InterventionalData.from_frame(codes, [None, "?1", None, "?1"] * 2, worlds)
+    told = data.hide_targets()
+    few = SdiDiscovery(rounds=3, fit_steps=1, interventions=1)
+    search = SdiSearch(few, told, torch.device("cpu"))
+    read: list[set[int]] = []
+    search.fit_networks = lambda: read.append(set(search.observed.tolist()))  # type: ignore[method-assign]
+    search.visit = lambda: read.append(  # type: ignore[method-assign]
+        {row for regime in search.visited for row in search.rows[regime].tolist()}
+    )
+    assert search.run() == 6
+    assert read == [{0, 2}, {1, 3}, {4, 6}, {5, 7}, {0, 2}, {1, 3}]
+    few.fit(codes, targets=[None, "?1"] * 4, worlds=worlds)
+    assert len(few.intervention_targets_) == 1
+    with pytest.raises(InputError, match="observational rows of every world"):
+        few.fit(codes, targets=[None] * 4 + ["?1"] * 4, worlds=worlds)
+
+
 @pytest.mark.parametrize(
     ("targets", "options", "message"),
     [

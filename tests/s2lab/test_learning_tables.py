@@ -243,6 +243,25 @@ def test_the_search_keeps_what_trained_best_and_nothing_else(
     assert "| lstm, option 3 | 8 | 0.500 | 0.500 | 1.5 |" in text, "(2 x 0 + 4 x .5 + 2 x 1) / 8"
 
 
+def test_a_try_that_diverges_is_worth_nothing_and_ends_no_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    good = s2lab.TrainConfig(
+        "MiniGrid-Empty-5x5-v0", agent="none", steps=3000, ppo=TINY, eval_episodes=0, log_every=1
+    )
+    wild = replace(good, ppo=replace(TINY, max_loss=1e-9))
+    for _ in range(2):  # then from the record
+        assert search.choose("one-search", {"none": [wild, good]}, parallel=1) == {"none": 1}
+    lost, won = json.loads(record_path("one-search").read_text())["rows"]
+    assert (lost["training_success"], lost["curve"]) == (0.0, [])
+    assert won["training_success"] > 0
+    assert "| none, option 0 |" in search.table(json.loads(record_path("one-search").read_text()))
+    table = Contest("one", {"none": wild}, 4)
+    with pytest.raises(UserError, match="a run failed"):
+        run_contest(table, [("none", 0)], lambda _: None, parallel=1)
+
+
 def test_where_it_counts_how_soon_the_whole_of_training_chooses() -> None:
     """Both end at 1, the second after a sixth of the time; a third never ended an episode."""
     late = {"training_success": 1.0, "curve": [[100, 1.0, 0.0, 0], [300, 2.0, 1.0, 9]]}

@@ -191,8 +191,10 @@ def test_every_other_learner_of_table_1_takes_what_it_is_given(
     method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sdi_table1, "OTHERS_MAX_S", 2.0)
-    row = sdi_table1.measure_other("collider", 8, 0, method)
-    assert row["method"] == method
+    monkeypatch.setattr(sdi_table1, "SDI_ROUNDS", 1)
+    worlds = 2 if method == "sdi" else 1
+    row = sdi_table1.measure_other("collider", 8, 0, method, worlds)
+    assert (row["method"], row["worlds"]) == (method, worlds)
     assert 0 <= row["shd"] <= row["shd_reversal_2"]
 
 

@@ -1,6 +1,7 @@
 """Tables of BabyAI, shifts and specialisation: their figures from constructed runs."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from s2lab.reproduce.learning_table import summarise
 from s2lab.reproduce.module_use import events_of, excess, module_use
 from s2lab.reproduce.records import read_record
 from s2lab.run_folder import RunFolder
+from s2lab.stats import Interval
 from s2lab.training import build_model
 
 INSIDE, OUTSIDE = "MiniGrid-DoorKey-5x5-v0", "MiniGrid-DoorKey-16x16-v0"
@@ -50,6 +52,7 @@ def run(label: str, seed: int, inside: float, outside: float, bits: float | None
 def record(modular_outside: float) -> dict[str, Any]:
     noise = np.random.default_rng(0).normal(0, 0.01, 10).tolist()
     runs = [run("lstm, DoorKey", s, 0.99, 0.5 + noise[s], None) for s in range(5)]
+    runs += [run("gru, DoorKey", s, 0.99, 0.5 + noise[9 - s], None) for s in range(5)]
     runs += [
         run("rims, DoorKey", s, 0.99, modular_outside + noise[5 + s], 0.5 + noise[5 + s])
         for s in range(5)
@@ -61,11 +64,12 @@ def test_a_smaller_gap_with_more_success_is_generalising_better() -> None:
     found = record(0.7)
     (one,) = generalisation.comparisons(summarise(found["rows"]), SHIFTS)
     assert one.gap.estimate == pytest.approx(0.2, abs=0.02)
-    assert one.p_value == pytest.approx(2 / 252)  # the two most extreme of the exchanges of ten
+    assert one.p_value == pytest.approx(1 / 3003)  # the most extreme of the exchanges of fifteen
     assert one.better
     assert not one.worse
     page = generalisation.page(found, "shifts.svg")
-    assert "DoorKey, 16x16: the gap of rims is smaller than that of lstm by +0.2" in page
+    assert re.search(r"16x16: the gap of rims is smaller by 0\.[12]\d+ \(0\.1\d+ to 0\.2", page)
+    assert re.search(r"\| DoorKey, 16x16 \| rims \| lstm and gru \| \+0\.[12]\d+ \(\+0\.1", page)
     assert "r = -1.00 over 5 runs" in page, "outside success was made to follow specialisation"
 
 
@@ -73,6 +77,14 @@ def test_a_smaller_gap_with_more_success_is_generalising_better() -> None:
 def test_the_page_beside_a_record_says_what_the_record_says(path: Path) -> None:
     found = read_record(path.with_suffix(".json"))
     assert path.read_text() == generalisation.page(found, f"{path.stem}.svg"), "make readme"
+
+
+def test_a_difference_below_0_is_said_with_the_other_word() -> None:
+    found = generalisation.amount(Interval(-0.3, -0.5, 0.1), "smaller", "larger")
+    assert found == "larger by 0.300 (-0.100 to 0.500)"
+    assert generalisation.amount(Interval(0.3, -0.1, 0.5), "smaller", "larger") == (
+        "smaller by 0.300 (-0.100 to 0.500)"
+    )
 
 
 def test_no_difference_is_said_to_be_none_and_a_lower_start_is_no_advantage() -> None:
