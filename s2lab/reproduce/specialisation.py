@@ -32,6 +32,7 @@ WORLDS = {"Unlock": 400_000, "UnlockPickup": 3_000_000}
 QUICK = {"Unlock": 60_000}
 CORES = some("rims", "workspace", "scoff")
 QUICK_CORES = ("rims", "scoff")
+BRIGHTEST = 0.1  # share of an event's entropy at the top of the heat maps' scale, at least
 PARTS = {"module": "modules", "schema": "schemata"}
 SEARCH: tuple[Mapping[str, Any], ...] = tuple(
     {"lr": lr, "entropy_coef": bonus} for bonus in (0.01, 0.02) for lr in (5e-4, 1e-3, 2e-3)
@@ -168,7 +169,7 @@ def told(rows: Sequence[Row]) -> list[str]:
             more = [a - b for a, b in zip(trained, untrained, strict=True)]
             lines.append(
                 f"{row['label']}, {words}: {shown(trained, 3)} of the events' entropy beyond "
-                f"chance, {shown(more, 3)} more than before training"
+                f"chance, {shown(untrained, 3)} before training, difference {shown(more, 3)}"
             )
     return lines
 
@@ -188,21 +189,26 @@ def draw(path: Path) -> None:
         return
     figure = Figure(figsize=(3.4 * len(panels), 3.6), layout="constrained")
     FigureCanvasSVG(figure)
+    grids = [shares(found, part) for _, part, found in panels]
+    brightest = max(BRIGHTEST, *(share for grid in grids for row in grid for share in row))
     shades: Any = None
-    for axes, (title, part, found) in zip(
-        figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
+    for axes, (title, part, found), grid in zip(
+        figure.subplots(1, len(panels), squeeze=False)[0], panels, grids, strict=True
     ):
-        told_of, chance = found[part]["bits"], found[part]["by_chance"]
-        shares = [
-            [(a - b) / most for a, b, most in zip(bits, by, found["entropy"], strict=True)]
-            for bits, by in zip(told_of, chance, strict=True)
-        ]
-        shades = axes.imshow(shares, vmin=0, vmax=0.5, cmap="viridis", aspect="auto")
+        shades = axes.imshow(grid, vmin=0, vmax=brightest, cmap="viridis", aspect="auto")
         axes.set_xticks(range(len(found["events"])), found["events"], rotation=40, ha="right")
-        axes.set_yticks(range(len(shares)), [f"{part} {k}" for k in range(len(shares))])
+        axes.set_yticks(range(len(grid)), [f"{part} {k}" for k in range(len(grid))])
         axes.set_title(title, fontsize="small")
     figure.colorbar(shades, ax=figure.axes, label="share of the event's entropy")
     figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
+
+
+def shares(found: Mapping[str, Any], part: str) -> list[list[float]]:
+    """Of each part and event, the share of the event's entropy that it tells beyond chance."""
+    return [
+        [(a - b) / most for a, b, most in zip(bits, by, found["entropy"], strict=True)]
+        for bits, by in zip(found[part]["bits"], found[part]["by_chance"], strict=True)
+    ]
 
 
 def picture(contest: Contest, label: str, seed: int) -> None:
