@@ -18,6 +18,7 @@ from s2lab.reproduce import babyai_rl, generalisation, run_reproduction, shifts,
 from s2lab.reproduce.learning_table import summarise
 from s2lab.reproduce.module_use import events_of, excess, module_use
 from s2lab.reproduce.records import read_record
+from s2lab.reproduce.shift_comparisons import amount, comparisons, within_groups
 from s2lab.run_folder import RunFolder
 from s2lab.stats import Interval
 from s2lab.training import build_model
@@ -62,7 +63,7 @@ def record(modular_outside: float) -> dict[str, Any]:
 
 def test_a_smaller_gap_with_more_success_is_generalising_better() -> None:
     found = record(0.7)
-    (one,) = generalisation.comparisons(summarise(found["rows"]), SHIFTS)
+    (one,) = comparisons(summarise(found["rows"]), SHIFTS)
     assert one.gap.estimate == pytest.approx(0.2, abs=0.02)
     assert one.p_value == pytest.approx(1 / 3003)  # the most extreme of the exchanges of fifteen
     assert one.better
@@ -80,19 +81,19 @@ def test_the_page_beside_a_record_says_what_the_record_says(path: Path) -> None:
 
 
 def test_a_difference_below_0_is_said_with_the_other_word() -> None:
-    found = generalisation.amount(Interval(-0.3, -0.5, 0.1), "smaller", "larger")
+    found = amount(Interval(-0.3, -0.5, 0.1), "smaller", "larger")
     assert found == "larger by 0.300 (-0.100 to 0.500)"
-    assert generalisation.amount(Interval(0.3, -0.1, 0.5), "smaller", "larger") == (
+    assert amount(Interval(0.3, -0.1, 0.5), "smaller", "larger") == (
         "smaller by 0.300 (-0.100 to 0.500)"
     )
 
 
 def test_no_difference_is_said_to_be_none_and_a_lower_start_is_no_advantage() -> None:
-    same = generalisation.comparisons(summarise(record(0.5)["rows"]), SHIFTS)
+    same = comparisons(summarise(record(0.5)["rows"]), SHIFTS)
     assert "In none of the 1 comparisons" in generalisation.answer(same)
     low = [run("lstm, DoorKey", s, 0.99, 0.5 + s / 100, None) for s in range(5)]
     low += [run("rims, DoorKey", s, 0.3, 0.2 + s / 100, 0.5) for s in range(5)]
-    (one,) = generalisation.comparisons(summarise(low), SHIFTS)
+    (one,) = comparisons(summarise(low), SHIFTS)
     assert one.gap.estimate > 0.3
     assert not one.better, "its gap is small because it learned little"
 
@@ -100,15 +101,15 @@ def test_no_difference_is_said_to_be_none_and_a_lower_start_is_no_advantage() ->
 def test_relation_within_groups_is_pearsons_of_centred_values() -> None:
     rng = np.random.default_rng(3)
     groups = [[(float(x), float(-x + 10 * g)) for x in rng.normal(size=6)] for g in range(3)]
-    r, p = generalisation.within_groups(groups)
+    r, p = within_groups(groups)
     assert r == pytest.approx(-1)
     assert p < 0.001
     noisy = [[(float(a), float(b)) for a, b in rng.normal(size=(8, 2))]]
-    r, p = generalisation.within_groups(noisy)
+    r, p = within_groups(noisy)
     known = pearsonr(*zip(*noisy[0], strict=True))
     assert r == pytest.approx(known.statistic)
     assert p == pytest.approx(known.pvalue, abs=0.03)
-    assert generalisation.within_groups([[(1.0, 2.0), (1.0, 3.0)]]) == (0.0, 1.0)
+    assert within_groups([[(1.0, 2.0), (1.0, 3.0)]]) == (0.0, 1.0)
 
 
 def test_every_shift_exists_and_cores_are_of_equal_size() -> None:
