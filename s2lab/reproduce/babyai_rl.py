@@ -24,9 +24,11 @@ from s2lab.reproduce.learning_table import Row, minutes, seeds_of, shown, summar
 from s2lab.reproduce.records import markdown, read_record
 from s2lab.run_folder import RunFolder
 
-# Level -> thousands of episodes published, from and to, and frames that a run gets here.
+# Level -> thousands of episodes published, from and to, and frames that a run gets here. With half
+# a million neither core came to 99 % in GoToRedBallGrey on any of five seeds (.96 to .98 and .92 to
+# .96 on unseen episodes), while two million were enough for the harder GoToRedBall.
 LEVELS: dict[str, tuple[tuple[int, int], int]] = {
-    "GoToRedBallGrey": ((21, 24), 500_000),
+    "GoToRedBallGrey": ((21, 24), 2_000_000),
     "GoToRedBall": ((172, 273), 2_000_000),
     "GoToLocal": ((242, 1311), 5_000_000),
     "PickupLoc": ((710, 1797), 30_000_000),
