@@ -26,9 +26,9 @@ from s2lab.reproduce.records import markdown, read_record
 from s2lab.reproduce.search import choose
 
 # World -> frames of a run. On seed 3000 RIMs were at 95 % in Unlock after 184 thousand frames. In
-# UnlockPickup three settings, each with the bonus for sights, left them at 0 after 1 to 1.5 million,
-# and six left an LSTM at 0 to 33 % after 1 to 2 million; an agent without memory was at 90 % after
-# 385 thousand.
+# UnlockPickup, always with the bonus for sights, three settings left them at 0 after 1 to 1.5
+# million and eight an LSTM at 0 to 33 % after 1 to 2 million; an agent without memory was at 90 %
+# after 385 thousand.
 WORLDS = {"Unlock": 400_000, "UnlockPickup": 3_000_000}
 QUICK = {"Unlock": 60_000}
 CORES = some("rims", "workspace", "scoff")
