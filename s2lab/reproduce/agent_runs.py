@@ -112,7 +112,8 @@ def run_contest(
 
 def given_up(run: RunFolder, contest: Contest) -> bool:
     """Whether it is a try of a search, where nobody is judged, that diverged."""
-    return contest.layouts == 0 and (run.path / training.DIVERGED).exists()
+    diverged = (run.path / training.DIVERGED).exists() and run.summary["status"] != "finished"
+    return contest.layouts == 0 and diverged
 
 
 def find(contest: Contest, label: str, seed: int) -> RunFolder | None:

@@ -119,13 +119,24 @@ def ours(seeds: Sequence[int], worlds: int) -> list[dict[str, Any]]:
 
 
 def kept(name: str, config: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The rows of a record of the same protocol; none where there is none."""
+    """The rows of a record of the same protocol; none where there is none.
+
+    Other learners' rows that were measured under another limit are left out.
+    """
     path = FOLDER / f"{name}.json"
     if not path.exists():
         return []
     record = read_record(path)
-    limits = {"others_max_s": OTHERS_MAX_S, "sdi_rounds": SDI_ROUNDS}
-    return list(record["rows"]) if {**record["config"], **limits} == config else []
+    before = record["config"]
+    limits = {name: config[name] for name in ("others_max_s", "sdi_rounds")}
+    if {**before, **limits} != config:
+        return []
+
+    def valid(method: str) -> bool:
+        limit = "sdi_rounds" if method == "sdi" else "others_max_s"
+        return method not in OTHERS or before.get(limit) == config[limit]
+
+    return [row for row in record["rows"] if valid(row["method"])]
 
 
 def placed(row: Mapping[str, Any]) -> tuple[str, int, int, str]:

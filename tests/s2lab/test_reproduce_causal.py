@@ -163,6 +163,15 @@ def test_rows_of_other_learners_are_measured_one_by_one_and_kept(
     assert [row["method"] for row in rows[len(first) :]] == ["gies", "gies", "ges", "ges"]
     sdi_table1.reproduce(quick=False, seeds=[0], only=["gies"])
     assert read_record(path)["rows"] == rows
+    record = read_record(path)
+    place = {"graph": "asia", "variables": 8, "seed": 0}
+    rows.append({**rows[-1], **place, "method": "sdi"})
+    path.write_text(json.dumps({**record, "rows": rows}))
+    config = record["config"]
+    assert sdi_table1.kept("sdi-table1", config) == rows
+    assert sdi_table1.kept("sdi-table1", {**config, "sdi_rounds": 7}) == rows[:-1]
+    assert sdi_table1.kept("sdi-table1", {**config, "others_max_s": 7.0}) == [*first, rows[-1]]
+    assert sdi_table1.kept("sdi-table1", {**config, "worlds": 7}) == []
     with pytest.raises(UserError, match="--only giess: no row of sdi-table1"):
         sdi_table1.reproduce(quick=False, seeds=[0], only=["giess"])
 
