@@ -111,30 +111,34 @@ class WideSearch:
 
     def settle(self, allowed: NDArray[np.bool_]) -> None:  # [V, V] parent, child
         """Turn edges and ask for more parents until nothing changes, or comes back; keep the graph
-        with the fewest edges in which nobody asked for more."""
+        with the fewest edges in which nobody asks for more, nor would without a cycle gone by."""
         asked: list[Family | None] = [None] * len(self.parents)
         met: list[list[Family]] = []
+        settled: list[list[Family]] = []
         for step in range(ROUNDS):
             before = list(self.parents)
             self.turn()
             if self.parents == before and step:
                 self.simplify(allowed)
             new = {j for j, held in enumerate(self.parents) if held != asked[j]}
-            if not new or time.monotonic() > self.deadline:
+            free = self._unblocked()
+            self.blocked -= free
+            waiting = new | {child for _, child in free}
+            if not waiting or time.monotonic() > self.deadline:
                 break
-            self.grow(sorted(new | self._unblocked()), allowed)
+            self.grow(sorted(waiting), allowed)
             asked = list(self.parents)
             if asked in met:
                 break
             met.append(list(self.parents))
-        self.parents[:] = min(reversed(met), key=edges_of, default=self.parents)
+            if not self._unblocked():
+                settled.append(met[-1])
+        self.parents[:] = min(reversed(settled or met), key=edges_of, default=self.parents)
 
-    def _unblocked(self) -> set[int]:
-        """Children whom no cycle keeps from a parent any more."""
+    def _unblocked(self) -> set[tuple[int, int]]:
+        """Parents with the children that no cycle keeps from them any more."""
         below = descendants(self.parents)
-        free = {(p, c) for p, c in self.blocked if not closes_cycle(("add", p, c), below, [])}
-        self.blocked -= free
-        return {child for _, child in free}
+        return {(p, c) for p, c in self.blocked if not closes_cycle(("add", p, c), below, [])}
 
     def reorder(self, allowed: NDArray[np.bool_]) -> bool:  # [V, V] parent, child
         """Put single variables behind all whom no intervention proved to follow them, where that

@@ -1,5 +1,6 @@
 """A variable that stands before several of its parents, put behind them at once."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from s2lab.causal.discovery.family_scores import Family
 from s2lab.causal.discovery.gaussian_score import GaussianScores
 from s2lab.causal.discovery.gaussian_search import real_graph
 from s2lab.causal.discovery.graph_search import Climber, followers
+from s2lab.causal.discovery.parent_search import joined
 from s2lab.causal.discovery.residuals import ResidualScreen
 from s2lab.causal.discovery.wide_search import WideSearch
 from s2lab.causal.families import make_family, random_graph
@@ -104,6 +106,37 @@ def test_a_parent_that_a_cycle_kept_out_is_asked_for_again() -> None:
     assert search.blocked == {(first, child)}
     assert not search._unblocked()
     search.parents[first] = ()
-    assert search._unblocked() == {child}
+    assert search._unblocked() == {(first, child)}
     search.grow([child], allowed)
     assert search.parents[child] == tuple(sorted((first, *rest)))
+
+
+class Told(WideSearch):
+    """Knows the parents it will let in; the rest of the search is the real one."""
+
+    truth: tuple[Family, ...] = ((1, 2), (), ())
+
+    def turn(self) -> None:
+        pass
+
+    def simplify(self, allowed: object) -> None:
+        pass
+
+    def grow(self, children: Sequence[int], allowed: object) -> None:
+        for child in children:
+            self.parents[child] = ()
+            for parent in self.truth[child]:
+                if self._closes_cycle(parent, child):
+                    self.blocked.add((parent, child))
+                else:
+                    self.parents[child] = joined(self.parents[child], parent)
+
+
+def test_nothing_is_settled_while_somebody_waits_for_a_cycle_that_is_gone() -> None:
+    """The first variable is asked while it still has two others for children, which then go."""
+    known = collider(4)[0]
+    search = Told(
+        known.rows, known.screen, known.effects, 4.0, float("inf"), False, [(), (0,), (0,)]
+    )
+    search.settle(~np.eye(3, dtype=bool))
+    assert search.parents == [(1, 2), (), ()]
