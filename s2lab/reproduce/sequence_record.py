@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from s2lab import durable
 from s2lab.machine import describe_machine
+from s2lab.reproduce.figures import new_figure, save_figure
 
 if TYPE_CHECKING:
     from s2lab.agents.sequence_model import SequenceConfig
@@ -174,10 +175,9 @@ def grid(
 
 def draw(record: Mapping[str, Any], path: Path) -> None:
     """Error against shift: one line per contestant through its medians, a band over its range."""
-    import matplotlib.pyplot as plt
-
     columns = record["shift"] or list(record["rows"][0]["columns"])
-    figure, axes = plt.subplots(figsize=(9, 4.5), layout="constrained")
+    figure = new_figure(9, 4.5)
+    axes = figure.subplots()
     for row in record["rows"]:
         values = [row["columns"][column] for column in columns]
         axes.plot(columns, [median(v) for v in values], marker="o", label=row["label"])
@@ -192,5 +192,4 @@ def draw(record: Mapping[str, Any], path: Path) -> None:
     axes.set_title(f"{record['table']} ({record['form']} form): {what} against shift")
     figure.legend(loc="outside right upper", fontsize="x-small")
     axes.tick_params(axis="x", labelrotation=30)
-    figure.savefig(path)
-    plt.close(figure)
+    save_figure(figure, path)
