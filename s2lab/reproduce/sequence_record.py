@@ -81,7 +81,7 @@ def write_record(form: "Form", seeds: Sequence[int]) -> None:
 def combined(form: "Form", seeds: Sequence[int]) -> dict[str, Any]:
     """All runs of a table that are there, as one record."""
     table, rows = form.table(), []
-    for label, config in {**table.contestants, **table.ablations}.items():
+    for label, config in table.rows.items():
         paths = [result_of(form, config, label, seed) for seed in seeds]
         runs = [json.loads(path.read_text()) for path in paths if path.exists()]
         if not runs:

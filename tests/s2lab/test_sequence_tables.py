@@ -168,6 +168,15 @@ def test_data_that_cannot_be_used_is_refused_in_one_line(tmp_path: Path) -> None
         run_reproduction("adding", quick=True, seeds=(0,), data=tmp_path)
 
 
+def test_contestants_come_seed_by_seed_and_ablations_row_by_row() -> None:
+    table = two_contestants(True)
+    more = replace(table, ablations={"a": table.rows["sum"], "b": table.rows["none"]})
+    assert st.order_of(more, [3, 5]) == [
+        *(("sum", 3), ("none", 3), ("sum", 5), ("none", 5)),
+        *(("a", 3), ("a", 5), ("b", 3), ("b", 5)),
+    ]
+
+
 def test_the_verdict_on_copying_is_that_of_the_medians() -> None:
     from s2lab.reproduce.copying import verdict
 
