@@ -148,8 +148,8 @@ def table(record: Mapping[str, Any]) -> str:
         f"{markdown(header, lines)}\n\nEpisodes and frames until training success over the last "
         f"{about['window']} episodes was {about['wanted']:.0%}: median and range over the seeds "
         f"that came to it. Success on {about['layouts']} unseen episodes at the end, sampled and "
-        f"greedy, mean with Student's 95 % interval. Published: {SOURCE}. {', '.join(BATCHES)}: batches of "
-        f"{SMALL_BATCHES['num_envs']} worlds, where the others take 256.{behind(record)}"
+        f"greedy, mean with Student's 95 % interval. Published: {SOURCE}. {', '.join(BATCHES)}: "
+        f"{SMALL_BATCHES['num_envs']} worlds at a time; others: 256.{behind(record)}"
     )
 
 
