@@ -26,6 +26,7 @@ class MaskedNetworks:
     """V networks: categories of the unmasked variables -> hidden -> categories of their own.
 
     `first` [V, V K, H] and `second` [V, H, K] hold the weights of all of them, index 0 the network.
+    Rows are the last axis of every product: it is the long one, and all but the sums run along it.
     """
 
     def __init__(
@@ -42,12 +43,16 @@ class MaskedNetworks:
     def loss(self, codes: Tensor, graphs: Tensor) -> Tensor:
         """Mean cross-entropy of rows [B, V], each under its own graph [B or 1, V, V]."""
         first, first_bias, second, second_bias = self.parameters
-        size = codes.shape[1]
-        inputs = one_hot(codes, self.categories).to(first.dtype)  # [B, V, K]
-        masked = inputs * graphs.permute(2, 0, 1)[..., None]  # [V, B, V, K] first index the child
-        hidden = torch.baddbmm(first_bias, masked.reshape(size, len(codes), -1), first)
-        logits = torch.baddbmm(second_bias, leaky_relu(hidden, SLOPE), second) + self.impossible
-        return cross_entropy(logits.flatten(0, 1), codes.T.flatten())
+        rows = rows_last(codes, self.categories, first.dtype)  # [V, K, B]
+        parents = graphs.permute(2, 1, 0)[:, :, None]  # [V, V, 1, B or 1] first index the child
+        if len(graphs) == 1:  # then it is cheaper to mask weights than rows
+            first = first * parents.flatten(2).repeat_interleave(self.categories, dim=1)
+            inputs = rows.flatten(0, 1).expand(len(rows), -1, -1)
+        else:
+            inputs = (rows * parents).flatten(1, 2)  # [V, V K, B]
+        hidden = torch.baddbmm(first_bias.mT, first.mT, inputs)  # [V, H, B]
+        logits = torch.baddbmm(second_bias.mT, second.mT, leaky_relu(hidden, SLOPE))
+        return cross_entropy(logits + self.impossible.mT, codes.T)
 
     @torch.no_grad()
     def mean_nll(self, codes: Tensor, graphs: Tensor, skip: Tensor | None = None) -> Tensor:
@@ -57,30 +62,40 @@ class MaskedNetworks:
         repeated parent sets are computed once, variable by variable, to stay inside the cache.
         """
         result = torch.zeros(len(graphs), codes.shape[1], device=codes.device)
-        children = [j for j in range(codes.shape[1]) if skip is None or not skip[j]]
+        rows = rows_last(codes, self.categories, graphs.dtype)
         if codes.device.type != "cpu":
-            result[:, children] = self._nll(codes, graphs.permute(2, 0, 1), children).T
-            return result
-        for child in children:
-            masks, which = torch.unique(graphs[:, :, child], dim=0, return_inverse=True)
-            result[:, child] = self._nll(codes, masks[None], [child])[0][which]
+            result[:] = self._nll(rows, graphs.permute(2, 0, 1), 0).T
+            return result if skip is None else result * ~skip
+        for child in range(codes.shape[1]):
+            if skip is None or not skip[child]:
+                masks, which = torch.unique(graphs[:, :, child], dim=0, return_inverse=True)
+                result[:, child] = self._nll(rows, masks[None], child)[0][which]
         return result
 
-    def _nll(self, codes: Tensor, masks: Tensor, children: list[int]) -> Tensor:
-        """Mean negative log-likelihood [J, G] of J children under parent sets, masks [., G, V]."""
-        first, first_bias, second, second_bias = (p[children] for p in self.parameters)
-        many, rows, size = len(children), len(codes), codes.shape[1]
-        masks = masks if len(masks) == many else masks[children]
-        by_input = first.view(many, size, self.categories, -1)  # [J, V, K, H]
-        places = torch.arange(size, device=codes.device)[:, None]
-        inputs = by_input[:, places, codes.T]  # [J, V, B, H] what every input adds
-        hidden = torch.bmm(masks, inputs.flatten(2))  # [J, G, B H]
-        hidden = hidden.view(many, -1, first.shape[2]).add_(first_bias)  # [J, G B, H]
-        leaky_relu(hidden, SLOPE, inplace=True)
-        logits = torch.baddbmm(second_bias + self.impossible[children], hidden, second)
-        logs = log_softmax(logits, 2).view(many, -1, rows, self.categories)  # [J, G, B, K]
-        answers = codes.T[children][:, None, :, None].expand(-1, logs.shape[1], -1, -1)
-        return -logs.gather(3, answers).mean(dim=(2, 3))
+    def _nll(self, rows: Tensor, masks: Tensor, start: int) -> Tensor:
+        """Mean negative log-likelihood [J, G] of variables `start` on, masks [J, G, V] of parents.
+
+        Rows [V, K, B], one-hot. A child is no parent of its own; its place holds the bias.
+        """
+        many, (size, categories, count) = len(masks), rows.shape
+        chosen = slice(start, start + many)
+        first, first_bias, second, second_bias = (p[chosen] for p in self.parameters)
+        tables = first.view(many, size, categories, -1).mT  # [J, V, H, K]
+        inputs = tables @ rows  # [J, V, H, B] what every input adds
+        inputs.diagonal(start).copy_(first_bias.permute(2, 1, 0))
+        masks = masks.clone()
+        masks.diagonal(start, 0, 2).fill_(1.0)
+        hidden = torch.bmm(masks, inputs.flatten(2)).view(many, -1, *inputs.shape[2:])
+        leaky_relu(hidden, SLOPE, inplace=True)  # [J, G, H, B]
+        constant = (second_bias + self.impossible[chosen]).mT  # [J, K, 1]
+        logits = (second.mT[:, None] @ hidden).add_(constant[:, None])
+        logs = log_softmax(logits, 2).flatten(2)  # [J, G, K B]
+        return -torch.bmm(logs, rows[chosen].flatten(1)[..., None])[..., 0] / count
+
+
+def rows_last(codes: Tensor, categories: int, dtype: torch.dtype) -> Tensor:
+    """One-hot rows [V, K, B] of codes [B, V]."""
+    return one_hot(codes.T, categories).to(dtype).mT.contiguous()
 
 
 def sample_graphs(probabilities: Tensor, many: int, generator: torch.Generator) -> Tensor:

@@ -18,7 +18,7 @@ from s2lab.causal.discovery.enco import (
     graph_gradients,
     theta_rates,
 )
-from s2lab.causal.discovery.masked_networks import one_thread, sample_graphs
+from s2lab.causal.discovery.masked_networks import one_thread, rows_last, sample_graphs
 from s2lab.causal.errors import InputError
 from s2lab.causal.families import make_family
 from s2lab.causal.graph import find_cycle
@@ -96,10 +96,13 @@ def test_networks_are_plain_loops_over_variables_and_rows() -> None:
 
     per_row = np.mean([loss(b, b, j) for b in range(6) for j in range(3)])
     assert networks.loss(codes, graphs).item() == pytest.approx(per_row, abs=1e-5)
+    shared = np.mean([loss(b, 0, j) for b in range(6) for j in range(3)])
+    assert networks.loss(codes, graphs[:1]).item() == pytest.approx(shared, abs=1e-5)
     expected = [[np.mean([loss(b, g, j) for b in range(6)]) for j in range(3)] for g in range(6)]
     found = networks.mean_nll(codes, graphs)
     assert found.numpy() == pytest.approx(np.array(expected), abs=1e-5)
-    batched = networks._nll(codes, graphs.permute(2, 0, 1), [0, 1, 2]).T  # the way of the GPU
+    rows = rows_last(codes, 4, torch.float32)
+    batched = networks._nll(rows, graphs.permute(2, 0, 1), 0).T  # the way of the GPU
     assert torch.allclose(batched, found, atol=1e-6)
     skipped = networks.mean_nll(codes, graphs, torch.tensor([False, True, False]))
     assert not skipped[:, 1].any()
