@@ -58,12 +58,16 @@ def reproduce(*, quick: bool, seeds: Sequence[int]) -> int:
                 if (variables, degree, seed) not in done:
                     rows.append(measure(variables, degree, seed, observations, each))
                     print(rows[-1], flush=True)
-                    seen = sorted({*used, *(row["seed"] for row in rows)})
-                    write_record(name, config, seen, rows)
-    print(table({"rows": rows, "seeds": used}))
+                    write_record(name, config, seeds_of(rows, used), rows)
+    print(table({"rows": rows, "seeds": seeds_of(rows, used)}))
     kinds = {(r["variables"], r["degree"]) for r in rows}
     means = [np.mean([r["shd"] for r in rows if (r["variables"], r["degree"]) == k]) for k in kinds]
     return int(max(means) > MISTAKES)
+
+
+def seeds_of(rows: Sequence[Mapping[str, Any]], used: Sequence[int]) -> list[int]:
+    """The seeds asked for, and those that were measured before."""
+    return sorted({*used, *(row["seed"] for row in rows)})
 
 
 def measure(
