@@ -171,6 +171,14 @@ def standardised(sums: NDArray[np.float64]) -> NDArray[np.float64]:  # [3, ...] 
     return np.asarray((statistic - mean) / np.sqrt(np.maximum(variance, 1e-9)) * (variance > 0))
 
 
+def proven_descendants(effects: Effects) -> NDArray[np.bool_]:  # [V, V] ancestor, descendant
+    """Who is reached from whom by effects whose direction is not doubted."""
+    reached = effects.surprise > PROVEN
+    for middle in range(len(reached)):
+        reached |= np.outer(reached[:, middle], reached[middle])
+    return reached
+
+
 def effect_order(effects: Effects) -> NDArray[np.int64]:  # [V]
     """Causes first."""
     weight = effects.weight  # [V, V]

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from s2lab.causal.discovery.effects import PROVEN, Effects, effect_order
+from s2lab.causal.discovery.effects import PROVEN, Effects, effect_order, proven_descendants
 from s2lab.causal.discovery.environments import Environments, thinned
 from s2lab.causal.discovery.fitted import watched
 from s2lab.causal.discovery.graph_search import closes_cycle, descendants, followers
@@ -61,7 +61,7 @@ def wide_graph(
     """Search the parents of all variables."""
     size = len(rows.variables)
     limit = -np.log10(min(alpha, FALSE_EDGES / size**2))
-    below = closure(effects.surprise > PROVEN)  # [V, V]
+    below = proven_descendants(effects)  # [V, V]
     place = np.empty(size, np.int64)  # [V]
     place[effect_order(effects)] = np.arange(size)
     few = thinned(rows, FIRST_ROWS)
@@ -291,11 +291,3 @@ class WideSearch:
 def edges_of(parents: Iterable[Family]) -> int:
     """How many edges a graph has."""
     return sum(map(len, parents))
-
-
-def closure(edges: NDArray[np.bool_]) -> NDArray[np.bool_]:  # [V, V]
-    """Who is reached from whom."""
-    reached = edges.copy()
-    for middle in range(len(reached)):
-        reached |= np.outer(reached[:, middle], reached[middle])
-    return reached

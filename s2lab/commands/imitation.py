@@ -24,6 +24,7 @@ def imitate(
     agent: str = "lstm",
     core: tuple[str, ...] = (),
     encoder: tuple[str, ...] = (),
+    skip: bool = False,
     cloning: tuple[str, ...] = (),
     validate_every: int = 50_000,
     validation_episodes: int = 500,
@@ -39,6 +40,7 @@ def imitate(
         agent: recurrent core (s2lab list agents)
         core: options of the core, as name=value, such as hidden_size=64
         encoder: settings of the encoder, as name=value: grid=table, convolutions or film
+        skip: policy and value read the encoder's features beside the core's outputs
         cloning: settings of behaviour cloning, as name=value: streams, unroll, lr, lr_end,
             entropy_coef, max_grad_norm, slab_steps
         validate_every: demonstrated steps between two validations
@@ -47,7 +49,7 @@ def imitate(
     """
     from s2lab.imitation import create_imitation
 
-    network = chosen_network(agent, core, encoder)
+    network = chosen_network(agent, core, encoder, skip)
     learning = cloning_config(assignments("--cloning", cloning))
     configs = [
         ImitateConfig(

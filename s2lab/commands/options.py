@@ -102,11 +102,13 @@ class RunOptions:
 Options = Annotated[RunOptions, arg(name="")]
 
 
-def chosen_network(agent: str, core: tuple[str, ...], encoder: tuple[str, ...]) -> dict[str, Any]:
+def chosen_network(
+    agent: str, core: tuple[str, ...], encoder: tuple[str, ...], skip: bool
+) -> dict[str, Any]:
     """Words of the command line as fields of `TrainConfig`."""
     chosen = {name: parse_value(text) for name, text in assignments("--core", core).items()}
     reader = encoder_config(assignments("--encoder", encoder))
-    return {"agent": agent, "core": chosen, "encoder": reader}
+    return {"agent": agent, "core": chosen, "encoder": reader, "skip": skip}
 
 
 def chosen_options(options: RunOptions, algo: str, words: tuple[str, ...]) -> dict[str, Any]:

@@ -29,6 +29,7 @@ def sweep(
     agent: str = "lstm",
     core: tuple[str, ...] = (),
     encoder: tuple[str, ...] = (),
+    skip: bool = False,
     algo: str = "",
     metric: Literal["success_rate", "mean_return"] = "success_rate",
     sampler: Literal["tpe", "random"] = "tpe",
@@ -46,6 +47,7 @@ def sweep(
         agent: recurrent core (s2lab list agents)
         core: options of the core, as name=value
         encoder: settings of the encoder, as name=value
+        skip: policy and value read the encoder's features beside the core's outputs
         algo: search a Stable-Baselines3 algorithm in place of an agent (s2lab list baselines)
         metric: of the final evaluation, to be raised
         sampler: tree-structured Parzen estimator, or at random
@@ -69,7 +71,7 @@ def sweep(
     if algo:
         base = BaselineConfig(**fields, algo=algo, options=chosen_options(options, algo, ()))
     else:
-        base = TrainConfig(**fields, **chosen_network(agent, core, encoder))
+        base = TrainConfig(**fields, **chosen_network(agent, core, encoder, skip))
     bases = options.varied([base])
     if len(bases) > 1:
         raise UserError("a sweep has one base: give --vary one value each, and --space the rest")

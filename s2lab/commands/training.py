@@ -50,7 +50,7 @@ def train(
     from s2lab.training import create_runs
     from s2lab.warm_start import network_of
 
-    chosen = chosen_network(agent, core, encoder) | {"skip": skip}
+    chosen = chosen_network(agent, core, encoder, skip)
     if start is not None:
         chosen = network_of(start) | {"start": str(start)}
     chosen |= {"bf16": bf16, "compiled": compiled}

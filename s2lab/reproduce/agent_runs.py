@@ -84,13 +84,13 @@ def run_contest(
         parallel: runs side by side; all cores by default
 
     Raises:
-        UserError: a run failed; the line says how to see why. In a search one that diverged does
-            not: it is an option that is worth nothing.
+        UserError: a run failed; the line says how to see why. One that diverged does not: it is
+            judged with the weights that it had before, and worth nothing to a search.
     """
     results = {job: known[job] for job in jobs if known and job in known}
     runs = {job: find_or_create(contest, *job) for job in jobs if job not in results}
     for job, run in runs.items():
-        if run.summary["status"] == "finished" or given_up(run, contest):
+        if run.summary["status"] == "finished" or diverged(run):
             results[job] = judged(run, contest, job[0])
     if results:
         note(results)
@@ -102,7 +102,7 @@ def run_contest(
         if 130 in codes:
             return None
         for job, code in zip(now, codes, strict=True):
-            if code and not given_up(runs[job], contest):
+            if code and not diverged(runs[job]):
                 raise UserError(f"a run failed; for the reason: s2lab resume {runs[job].path}")
             results[job] = judged(runs[job], contest, job[0])
         note(results)
@@ -110,10 +110,9 @@ def run_contest(
     return results
 
 
-def given_up(run: RunFolder, contest: Contest) -> bool:
-    """Whether it is a try of a search, where nobody is judged, that diverged."""
-    diverged = (run.path / training.DIVERGED).exists() and run.summary["status"] != "finished"
-    return contest.layouts == 0 and diverged
+def diverged(run: RunFolder) -> bool:
+    """Whether its training exploded and was not gone on with since."""
+    return (run.path / training.DIVERGED).exists() and run.summary["status"] != "finished"
 
 
 def find(contest: Contest, label: str, seed: int) -> RunFolder | None:
@@ -152,10 +151,11 @@ def judged(run: RunFolder, contest: Contest, label: str) -> Result:
     if (run.path / JUDGED).exists():
         before = run.read_json(JUDGED)
         same = before["layouts"] == contest.layouts and set(before["played"]) == set(worlds)
-        if same and ("looked" in before) == (contest.look is not None):
+        same &= ("looked" in before) == (contest.look is not None)
+        if same and before.get("diverged", False) == (contest.layouts > 0 and diverged(run)):
             return before
     started, summary, where = time.monotonic(), run.summary, run.environment
-    lost = given_up(run, contest)
+    lost = diverged(run)
     found: Result = {
         "layouts": contest.layouts,
         "steps": summary["steps"],
@@ -163,11 +163,13 @@ def judged(run: RunFolder, contest: Contest, label: str) -> Result:
         "cpu_s": round(summary["cpu_s"], 2),
         "parameters": parameter_count(run),
         "training_success": 0.0 if lost else late_success(run),
-        "curve": [] if lost else curve(run),
+        "curve": [] if lost and not contest.layouts else curve(run),
         "played": {world: play(run, world, contest.layouts) for world in worlds},
         "commit": where.get("commit"),
         "cpu": where.get("cpu"),
     }
+    if lost and contest.layouts:
+        found["diverged"] = True
     if contest.look is not None:
         found["looked"] = dict(contest.look(run))
     found["judging_s"] = round(time.monotonic() - started, 1)

@@ -5,6 +5,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from s2lab.reproduce.figures import new_figure, save_figure
 from s2lab.reproduce.kept_runs import fields
 from s2lab.reproduce.learning_table import at, summarise
 from s2lab.reproduce.records import read_record
@@ -12,14 +13,10 @@ from s2lab.reproduce.records import read_record
 
 def draw(path: Path) -> None:
     """Training success against frames: a thin line for each seed, a thick one for their mean."""
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
     worlds: dict[str, list[dict[str, Any]]] = {}
     for row in summarise(read_record(path)["rows"]):
         worlds.setdefault(fields(row["label"])[1], []).append(row)
-    figure = Figure(figsize=(4 * len(worlds), 3.2), layout="constrained")
-    FigureCanvasSVG(figure)
+    figure = new_figure(4 * len(worlds), 3.2)
     panels = figure.subplots(1, len(worlds), sharey=True, squeeze=False)[0]
     for axes, (world, found) in zip(panels, worlds.items(), strict=True):
         for number, row in enumerate(found):
@@ -32,7 +29,7 @@ def draw(path: Path) -> None:
         axes.set(title=world, xlabel="thousand frames", ylim=(0, 1))
         axes.legend(fontsize="x-small", loc="lower right")
     panels[0].set_ylabel("success in training")
-    figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
+    save_figure(figure, path)
 
 
 def thousands(points: Sequence[Sequence[float]]) -> tuple[list[float], list[float]]:

@@ -10,6 +10,7 @@ from statistics import fmean
 from typing import Any
 
 from s2lab.envs.shifts import shifted_id
+from s2lab.reproduce.figures import new_figure, save_figure
 from s2lab.reproduce.learning_table import (
     at,
     interval,
@@ -157,13 +158,9 @@ def judged(low: float, high: float, published: float) -> str:
 
 def draw(path: Path) -> None:
     """Training success against frames, one line per agent at its longest budget on 19x19."""
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
     rows = [row for row in summarise(read_record(path)["rows"]) if "25x25" not in row["label"]]
     longest = {row["label"].split(",")[0]: row for row in sorted(rows, key=lambda r: r["steps"])}
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
-    FigureCanvasSVG(figure)
+    figure = new_figure(8, 4.5)
     axes = figure.subplots()
     for row in longest.values():
         frames = [point[0] for point in row["curves"][0]]
@@ -176,7 +173,7 @@ def draw(path: Path) -> None:
         axes.annotate(f"{name}, published", (0, value), fontsize="x-small", va="bottom")
     axes.set(xlabel="frames", ylabel="success in training", ylim=(0, 1))
     axes.legend(fontsize="x-small", loc="lower right")
-    figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
+    save_figure(figure, path)
 
 
 def spread(values: Sequence[float]) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from s2lab import durable
+from s2lab.reproduce.figures import new_figure, save_figure
 from s2lab.reproduce.kept_runs import record_path
 from s2lab.reproduce.learning_table import minutes, seeds_of, shown, summarise
 from s2lab.reproduce.module_use import index
@@ -163,15 +164,11 @@ def write_page(path: Path) -> None:
 
 def draw(record: Mapping[str, Any], target: Path) -> None:
     """The gap of every agent on every shifted world: a dot per seed and their mean."""
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
     rows, shifts = summarise(record["rows"]), record["config"]["shifts"]
     measured = {row["label"].split(", ")[1] for row in rows}
     tests = [(name, *test) for name in shifts if name in measured
              for test in shifts[name]["tests"].items()]  # fmt: skip
-    figure = Figure(figsize=(3.2 * max(len(tests), 2), 3.6), layout="constrained")
-    FigureCanvasSVG(figure)
+    figure = new_figure(3.2 * max(len(tests), 2), 3.6)
     for axes, (name, words, test) in zip(
         figure.subplots(1, len(tests), squeeze=False)[0], tests, strict=True
     ):
@@ -185,7 +182,7 @@ def draw(record: Mapping[str, Any], target: Path) -> None:
         axes.set_xticks(range(len(of)), names, rotation=30)
         axes.set_title(words if words == name else f"{name}, {words}", fontsize="medium")
         axes.set_ylabel("gap")
-    figure.savefig(target, metadata={"Date": None})
+    save_figure(figure, target)
 
 
 if __name__ == "__main__":

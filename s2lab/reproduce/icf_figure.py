@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from s2lab.reproduce.figures import new_figure, save_figure
+
 
 def figure(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """One line a contestant, one dot a seed: the share of its actions that were found."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
     labels = list(dict.fromkeys(row["label"] for row in rows if "found" in row))
-    drawing = Figure(figsize=(7, 1.0 + 0.34 * len(labels)), layout="constrained")
+    drawing = new_figure(7, 1.0 + 0.34 * len(labels))
     axes = drawing.subplots()
     for line, label in enumerate(labels):
         shares = sorted(row["found"] / row["actions"] for row in rows if row["label"] == label)
@@ -26,5 +25,4 @@ def figure(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     )
     axes.set_xlabel("share of actions with a feature of their own; a dot a seed")
     axes.spines[["top", "right"]].set_visible(False)
-    with rc_context({"svg.hashsalt": "icf"}):
-        drawing.savefig(path, metadata={"Date": None})
+    save_figure(drawing, path)

@@ -22,8 +22,9 @@ def summarise(runs: Sequence[Row]) -> list[dict[str, Any]]:
         rows.append(
             {
                 "label": label,
-                "steps": found[0]["steps"],
+                "steps": max(run["steps"] for run in found),
                 "seeds": [run["seed"] for run in found],
+                "diverged": sum(run.get("diverged", False) for run in found),
                 "parameters": found[0]["parameters"],
                 "training_s": [run["training_s"] for run in found],
                 "cpu_s": [run["cpu_s"] for run in found],
@@ -66,9 +67,10 @@ def shown(values: Sequence[float | None], digits: int) -> str:
 
 
 def seeds_of(row: Row) -> str:
-    """5, or 2/5 for a row that is not complete."""
-    done = len(row["seeds"])
-    return str(done) if done >= SEEDS else f"{done}/{SEEDS}"
+    """5, or 2/5 for a row that is not complete, and how many of them diverged."""
+    done, lost = len(row["seeds"]), row.get("diverged", 0)
+    count = str(done) if done >= SEEDS else f"{done}/{SEEDS}"
+    return f"{count}, {lost} diverged" if lost else count
 
 
 def minutes(values: Sequence[float]) -> str:

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from s2lab import durable
 from s2lab.machine import describe_machine
+from s2lab.reproduce.figures import new_figure, save_figure
 
 if TYPE_CHECKING:
     from s2lab.agents.sequence_model import SequenceConfig
     from s2lab.reproduce.sequence_table import Form
 
 RECORDS = Path("runs/records")
+DASHES = ("--", ":", "-.", (0, (8, 2)))
 ONCE = ("label", "core", "core_options", "lr", "parameters")
 # What a run's file says once -> the record's list of it over seeds.
 PER_SEED = {
@@ -79,7 +81,7 @@ def write_record(form: "Form", seeds: Sequence[int]) -> None:
 def combined(form: "Form", seeds: Sequence[int]) -> dict[str, Any]:
     """All runs of a table that are there, as one record."""
     table, rows = form.table(), []
-    for label, config in {**table.contestants, **table.ablations}.items():
+    for label, config in table.rows.items():
         paths = [result_of(form, config, label, seed) for seed in seeds]
         runs = [json.loads(path.read_text()) for path in paths if path.exists()]
         if not runs:
@@ -173,24 +175,42 @@ def grid(
 
 
 def draw(record: Mapping[str, Any], path: Path) -> None:
-    """Error against shift: one line per contestant through its medians, a band over its range."""
-    import matplotlib.pyplot as plt
+    """Error against shift: one line per contestant through its medians, a band over its range.
+
+    Contestants with a comma in their label are variants of others and have a panel of their own.
+    """
+    from matplotlib import colormaps
 
     columns = record["shift"] or list(record["rows"][0]["columns"])
-    figure, axes = plt.subplots(figsize=(9, 4.5), layout="constrained")
-    for row in record["rows"]:
-        values = [row["columns"][column] for column in columns]
-        axes.plot(columns, [median(v) for v in values], marker="o", label=row["label"])
-        axes.fill_between(columns, [min(v) for v in values], [max(v) for v in values], alpha=0.15)
-    published = {f"{label}, published": known for label, known in record["published"].items()}
-    for label, known in {**published, **record["constants"]}.items():
-        shown = [column for column in columns if column in known]
-        axes.plot(shown, [known[column] for column in shown], "--", lw=1, label=label)
-    if all(v > 0 for row in record["rows"] for column in columns for v in row["columns"][column]):
-        axes.set_yscale("log")
+    variants = [row for row in record["rows"] if "," in row["label"]]
+    cores = [row for row in record["rows"] if "," not in row["label"]]
+    panels = [rows for rows in (cores, variants) if rows]
+    figure = new_figure(8 * len(panels), 4.5)
+    every = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     what = "accuracy" if columns[0].startswith("accuracy") else "error"
-    axes.set_title(f"{record['table']} ({record['form']} form): {what} against shift")
-    figure.legend(loc="outside right upper", fontsize="x-small")
-    axes.tick_params(axis="x", labelrotation=30)
-    figure.savefig(path)
-    plt.close(figure)
+    figure.suptitle(f"{record['table']} ({record['form']} form): {what} against shift")
+    for axes, rows in zip(every, panels, strict=True):
+        colours = colormaps["tab10" if len(rows) <= 10 else "tab20"]
+        axes.set_prop_cycle(color=[colours(number) for number in range(colours.N)])
+        for row in rows:
+            values = [row["columns"][column] for column in columns]
+            middle = [median(v) for v in values]
+            (line,) = axes.plot(columns, middle, marker="o", label=row["label"])
+            ends = [min(v) for v in values], [max(v) for v in values]
+            axes.fill_between(columns, *ends, color=line.get_color(), alpha=0.1, lw=0)
+        if rows is panels[0]:
+            draw_known(record, columns, axes)
+        if all(v > 0 for row in record["rows"] for c in columns for v in row["columns"][c]):
+            axes.set_yscale("log")
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize="x-small")
+        axes.tick_params(axis="x", labelrotation=30)
+    save_figure(figure, path)
+
+
+def draw_known(record: Mapping[str, Any], columns: Sequence[str], axes: Any) -> None:
+    """Dashed lines: what was published, and what needs no learning."""
+    published = {f"{label}, published": known for label, known in record["published"].items()}
+    for number, (label, known) in enumerate({**published, **record["constants"]}.items()):
+        shown = [column for column in columns if column in known]
+        values = [known[column] for column in shown]
+        axes.plot(shown, values, ls=DASHES[number % len(DASHES)], color="k", lw=1, label=label)

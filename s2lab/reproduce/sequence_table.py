@@ -100,7 +100,7 @@ class Table:
     contestants: "Mapping[str, SequenceConfig]"
     """Label -> settings; the seed is filled in."""
     ablations: "Mapping[str, SequenceConfig]" = field(default_factory=dict, kw_only=True)
-    """More of the same, begun when all seeds of the contestants are done."""
+    """More of the same, begun when all seeds of the contestants are done, a row at a time."""
     batches: "Callable[[int, int], Sequences]"
     """(seed, update) -> the training batch of that update."""
     validation: "Callable[[], list[Sequences]]"
@@ -118,6 +118,17 @@ class Table:
     notes: Sequence[str] = ()
     """What a reader must know about the table."""
 
+    @property
+    def rows(self) -> "dict[str, SequenceConfig]":
+        """Contestants, then ablations."""
+        return {**self.contestants, **self.ablations}
+
+
+def order_of(table: Table, seeds: Sequence[int]) -> list[tuple[str, int]]:
+    """Labels and seeds: all contestants seed by seed, then one ablation after the other."""
+    first = [(label, seed) for seed in seeds for label in table.contestants]
+    return first + [(label, seed) for label in table.ablations for seed in seeds]
+
 
 def run_table(form: Form, seeds: Sequence[int], workers: int | None = None) -> int:
     """Measure what is missing, write the record, print the table; returns the exit code."""
@@ -126,10 +137,8 @@ def run_table(form: Form, seeds: Sequence[int], workers: int | None = None) -> i
     take_over(form)
     todo = [
         (form, label, seed)
-        for group in (table.contestants, table.ablations)
-        for seed in seeds
-        for label in group
-        if not result_of(form, group[label], label, seed).exists()
+        for label, seed in order_of(table, seeds)
+        if not result_of(form, table.rows[label], label, seed).exists()
     ]
     workers = workers or os.cpu_count() or 1
     started = time.time()
@@ -158,7 +167,7 @@ def run_one(job: tuple[Form, str, int]) -> str:
     tune_process()
     form, label, seed = job
     table = form.table()
-    config = replace({**table.contestants, **table.ablations}[label], seed=seed)
+    config = replace(table.rows[label], seed=seed)
     result_path = result_of(form, config, label, seed)
     path = result_path.with_suffix("")  # folder of its checkpoints
     trainer = SequenceTrainer(

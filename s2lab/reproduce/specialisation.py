@@ -19,6 +19,7 @@ from s2lab.config import TrainConfig
 from s2lab.presets import PRESETS
 from s2lab.reproduce.agent_runs import Contest, Settings, find
 from s2lab.reproduce.equal_cores import some
+from s2lab.reproduce.figures import new_figure, save_figure
 from s2lab.reproduce.kept_runs import Part, fields, measure, record_path
 from s2lab.reproduce.learning_table import Row, minutes, played, seeds_of, shown, summarise
 from s2lab.reproduce.module_use import excess, module_use
@@ -177,9 +178,6 @@ def told(rows: Sequence[Row]) -> list[str]:
 
 def draw(path: Path) -> None:
     """Heat maps beside the record: parts x events, share of entropy beyond chance, first seed."""
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
     panels = [
         (f"{row['label']}, seed {row['seeds'][0]}", part, row["looked"][0]["trained"])
         for row in summarise(read_record(path)["rows"])
@@ -188,8 +186,7 @@ def draw(path: Path) -> None:
     ]
     if not panels:
         return
-    figure = Figure(figsize=(3.4 * len(panels), 3.6), layout="constrained")
-    FigureCanvasSVG(figure)
+    figure = new_figure(3.4 * len(panels), 3.6)
     grids = [shares(found, part) for _, part, found in panels]
     brightest = max(BRIGHTEST, *(share for grid in grids for row in grid for share in row))
     shades: Any = None
@@ -201,7 +198,7 @@ def draw(path: Path) -> None:
         axes.set_yticks(range(len(grid)), [f"{part} {k}" for k in range(len(grid))])
         axes.set_title(title, fontsize="small")
     figure.colorbar(shades, ax=figure.axes, label="share of the event's entropy")
-    figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
+    save_figure(figure, path)
 
 
 def shares(found: Mapping[str, Any], part: str) -> list[list[float]]:

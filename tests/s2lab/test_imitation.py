@@ -51,10 +51,11 @@ def only_run(folder: Path) -> Path:
 def test_a_run_is_a_whole_folder_and_ppo_begins_with_its_weights(
     demos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(words(demos, tmp_path / "cloned")) == 0
+    assert main(words(demos, tmp_path / "cloned", "--skip")) == 0
     run = RunFolder.open(only_run(tmp_path / "cloned"))
     config = read_config(run)
     assert isinstance(config, ImitateConfig)
+    assert config.skip
     assert (run.summary["kind"], run.summary["status"]) == ("imitate", "finished")
     assert run.summary["eval"]["episodes"] == 10
     assert any("eval/validation_success_rate" in line for line in run.metrics())

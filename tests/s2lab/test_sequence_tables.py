@@ -166,3 +166,35 @@ def test_data_that_cannot_be_used_is_refused_in_one_line(tmp_path: Path) -> None
         run_reproduction("digits", quick=True, seeds=(0,), data=tmp_path)
     with pytest.raises(UserError, match="adding has no use for it; leave it out: it is for digits"):
         run_reproduction("adding", quick=True, seeds=(0,), data=tmp_path)
+
+
+def test_contestants_come_seed_by_seed_and_ablations_row_by_row() -> None:
+    table = two_contestants(True)
+    more = replace(table, ablations={"a": table.rows["sum"], "b": table.rows["none"]})
+    assert st.order_of(more, [3, 5]) == [
+        *(("sum", 3), ("none", 3), ("sum", 5), ("none", 5)),
+        *(("a", 3), ("a", 5), ("b", 3), ("b", 5)),
+    ]
+
+
+def test_the_verdict_on_copying_is_that_of_the_medians() -> None:
+    from s2lab.reproduce.copying import verdict
+
+    def record(**rows: list[float]) -> dict[str, Any]:
+        names = {"rims": "rims 6/4", "lstm": "lstm"}
+        names |= {f"{core}_0": f"{label}, forget bias 0" for core, label in names.items()}
+        return {
+            "rows": [
+                {"label": names[key], "columns": {"blank 200": values}}
+                for key, values in rows.items()
+            ]
+        }
+
+    assert "waits" in verdict(record(rims=[0.1, 0.1, 9.0]))
+    published = verdict(record(rims=[0.0, 0.01, 9.0], lstm=[4.0, 4.32, 4.5]))
+    assert "is seen at this budget: median 0.01 for 6/4 RIMs and 4.32 for the LSTM" in published
+    both = record(rims=[0.09], lstm=[0.004], rims_0=[1.5, 1.7, 1.9], lstm_0=[3.0])
+    assert "is not seen" in verdict(both)
+    assert verdict(both).endswith(
+        "begin at a bias of 0, as PyTorch's do, in place of 5: 1.7 and 3."
+    )

@@ -112,6 +112,15 @@ def test_spaces_that_mean_nothing_are_refused(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_base_that_no_run_could_have_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["sweep", WORLD, "--agent", "none", "--skip", "--space", "ppo.lr=1e-4:1e-3"]
+    assert main(words) == 2
+    assert "'none' has none to go around" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("words", "part"),
     [
