@@ -1,4 +1,4 @@
-"""Searches of settings for tables of trained agents: what is chosen, and what is worth nothing."""
+"""Searches of settings for tables of trained agents, and what a run that diverges is worth."""
 
 import json
 from dataclasses import replace
@@ -9,10 +9,16 @@ import pytest
 
 import s2lab
 from s2lab.reproduce import fourrooms, search
-from s2lab.reproduce.agent_runs import Contest
-from s2lab.reproduce.kept_runs import record_path
+from s2lab.reproduce.agent_runs import Contest, play
+from s2lab.reproduce.kept_runs import measure, record_path
+from s2lab.reproduce.learning_table import seeds_of, summarise
+from s2lab.run_folder import RunFolder
 
 TINY = s2lab.PPOConfig(num_envs=4, rollout_steps=16, minibatches=2)
+GOOD = s2lab.TrainConfig(
+    "MiniGrid-Empty-5x5-v0", agent="none", steps=3000, ppo=TINY, eval_episodes=0, log_every=1
+)
+WILD = replace(GOOD, ppo=replace(TINY, max_loss=1e-9))  # diverges at once
 
 
 def test_the_search_keeps_what_trained_best_and_nothing_else(
@@ -45,12 +51,8 @@ def test_a_try_that_diverges_is_worth_nothing_and_ends_no_search(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    good = s2lab.TrainConfig(
-        "MiniGrid-Empty-5x5-v0", agent="none", steps=3000, ppo=TINY, eval_episodes=0, log_every=1
-    )
-    wild = replace(good, ppo=replace(TINY, max_loss=1e-9))
     for _ in range(2):  # then from the record
-        assert search.choose("one-search", {"none": [wild, good]}, parallel=1) == {"none": 1}
+        assert search.choose("one-search", {"none": [WILD, GOOD]}, parallel=1) == {"none": 1}
     lost, won = json.loads(record_path("one-search").read_text())["rows"]
     assert (lost["training_success"], lost["curve"]) == (0.0, [])
     assert won["training_success"] > 0
@@ -94,3 +96,20 @@ def test_the_two_best_are_tried_on_further_seeds(
     assert search.known("a-search", tried, judging) == {"lstm": 2}
     assert ("lstm, option 0", 2) not in done
     assert len(done) == 3 * 2 + 2 * 2
+
+
+def test_a_row_that_diverges_is_judged_by_the_weights_before_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    table = Contest("one", {"wild": WILD, "good": GOOD}, 4)
+    jobs = [("wild", 0), ("good", 0)]
+    found = measure(table, jobs, {}, parallel=1)
+    assert found is not None
+    (run,) = (RunFolder.open(path) for path in (tmp_path / "runs/reproduce/one/wild").iterdir())
+    lost = found["wild", 0]
+    assert lost["diverged"]
+    assert lost["played"][WILD.env] == play(run, WILD.env, 4)
+    assert "diverged" not in found["good", 0]
+    rows = summarise(json.loads(record_path("one").read_text())["rows"])
+    assert [seeds_of(row) for row in rows] == ["1/5, 1 diverged", "1/5"]

@@ -17,11 +17,11 @@ from s2lab.envs.vector import make_vec
 from s2lab.errors import UserError
 from s2lab.evaluate import evaluate, evaluation_worlds
 from s2lab.reproduce import fourrooms, fourrooms_table, search
-from s2lab.reproduce.agent_runs import Contest, curve, due, find_or_create, play, run_contest
+from s2lab.reproduce.agent_runs import Contest, curve, due, find_or_create, run_contest
 from s2lab.reproduce.ceilings import FORWARD, LEFT, STEPS, distances, explore, line, shortest_ways
 from s2lab.reproduce.failures import failures
 from s2lab.reproduce.kept_runs import Part, digest, kept, measure, record_path
-from s2lab.reproduce.learning_table import at, interval, learning_table, seeds_of, summarise
+from s2lab.reproduce.learning_table import at, interval, learning_table, summarise
 from s2lab.run_folder import RunFolder
 from s2lab.seeds import table_seeds
 from s2lab.training import build_model
@@ -215,27 +215,6 @@ def test_fourrooms_compares_equal_parameters_and_the_papers_figures() -> None:
     assert required | {"sb3 ppo, 5 M", "sb3 recurrent ppo, 0.5 M", "rims, 5 M, 25x25"} <= set(rows)
     assert {len(fourrooms.options(who)) for who in everybody} == {6}, "equal effort"
     assert {config.env for config in rows.values()} == {fourrooms.WORLD, fourrooms.LARGE}
-
-
-def test_a_row_that_diverges_is_judged_by_the_weights_before_and_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    good = s2lab.TrainConfig(
-        "MiniGrid-Empty-5x5-v0", agent="none", steps=3000, ppo=TINY, eval_episodes=0, log_every=1
-    )
-    wild = replace(good, ppo=replace(TINY, max_loss=1e-9))
-    table = Contest("one", {"wild": wild, "good": good}, 4)
-    jobs = [("wild", 0), ("good", 0)]
-    found = measure(table, jobs, {}, parallel=1)
-    assert found is not None
-    (run,) = (RunFolder.open(path) for path in (tmp_path / "runs/reproduce/one/wild").iterdir())
-    lost = found["wild", 0]
-    assert lost["diverged"]
-    assert lost["played"][wild.env] == play(run, wild.env, 4)
-    assert "diverged" not in found["good", 0]
-    rows = summarise(json.loads(record_path("one").read_text())["rows"])
-    assert [seeds_of(row) for row in rows] == ["1/5, 1 diverged", "1/5"]
 
 
 def test_a_search_for_one_leaves_the_others_on_record(
