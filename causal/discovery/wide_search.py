@@ -3,8 +3,9 @@
 With rows by the million, a variable's parents are whoever is not independent of it given the others
 (`stratified`), and a score that pays per pass over the rows is too slow. Parents are first sought
 among those before a variable in the order of effects, then edges turn whose direction no
-intervention proved, then everybody who is no descendant is looked at again. Last, variables move
-behind their children where that leaves fewer edges. Knows rows and effects, no scores.
+intervention proved, then everybody who is no descendant is looked at again. Then variables move
+behind their children where that leaves fewer edges. Last, a screen over more rows finds parents too
+weak for the first. Knows rows and effects, no scores.
 """
 
 from __future__ import annotations
@@ -38,8 +39,11 @@ FALSE_EDGES = 0.1
 FIRST_ROWS = 250_000
 """About how many rows the screens look at."""
 
-HINT = 2.0
-"""-log10 p in a screen from which a variable is tested."""
+LAST_ROWS = 1_000_000
+"""About how many rows the last screen looks at."""
+
+HINT, LAST_HINT = 2.0, 3.0
+"""-log10 p in the first screen, and in the last, from which a variable is tested."""
 
 TOGETHER = 4
 """How many clear candidates may enter a family in one round."""
@@ -73,6 +77,11 @@ def wide_graph(
     search.settle(allowed)
     while search.reorder(allowed):
         search.settle(allowed)
+    # Not before: weak traces of edges the wrong way round are many, and each asks for parents.
+    more = thinned(rows, LAST_ROWS)
+    if more.rows > few.rows:
+        search.screen, search.hint = ResidualScreen(more), LAST_HINT
+        search.settle(allowed)
     return search
 
 
@@ -94,6 +103,8 @@ class WideSearch:
     """Parents with their children that only a cycle kept out."""
     tried: set[tuple[object, ...]] = field(default_factory=set)
     """Neighbourhoods whose order was looked at again."""
+    hint: float = HINT
+    """-log10 p in the screen from which a variable is tested."""
 
     def tested(self, child: int, parent: int) -> tuple[float, float]:
         """Statistic and -log10 p of a parent beside the others."""
@@ -190,7 +201,9 @@ class WideSearch:
                 [
                     int(c)
                     for c in np.argsort(-statistics[i])
-                    if allowed[c, child] and values[i, c] > HINT and c not in self.parents[child]
+                    if allowed[c, child]
+                    and values[i, c] > self.hint
+                    and c not in self.parents[child]
                 ]
                 for i, child in enumerate(active)
             ]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from s2lab.causal.discovery.effects import Effects
-from s2lab.causal.discovery.environments import Environments
+from s2lab.causal.discovery.environments import Environments, thinned
 from s2lab.causal.discovery.exact import best_graph
 from s2lab.causal.discovery.family_scores import Family
 from s2lab.causal.discovery.gaussian_score import GaussianScores
@@ -15,7 +15,7 @@ from s2lab.causal.discovery.gaussian_search import real_graph
 from s2lab.causal.discovery.graph_search import Climber, followers
 from s2lab.causal.discovery.parent_search import joined
 from s2lab.causal.discovery.residuals import ResidualScreen
-from s2lab.causal.discovery.wide_search import WideSearch
+from s2lab.causal.discovery.wide_search import FIRST_ROWS, HINT, WideSearch, wide_graph
 from s2lab.causal.families import make_family, random_graph
 from s2lab.causal.real_scm import RealCausalModel, simulate_real
 from s2lab.causal.scm import StructuralCausalModel, simulate
@@ -109,6 +109,22 @@ def test_a_parent_that_a_cycle_kept_out_is_asked_for_again() -> None:
     assert search._unblocked() == {(first, child)}
     search.grow([child], allowed)
     assert search.parents[child] == tuple(sorted((first, *rest)))
+
+
+def test_a_parent_too_weak_for_the_first_screen_is_found_by_the_last() -> None:
+    rng = np.random.default_rng(2)
+    strong, weak = rng.integers(0, 2, (2, 4_000_000), np.int8)
+    child = rng.random(len(weak)) < 0.5 + 0.4 * (strong - 0.5) + 0.004 * (weak - 0.5)
+    columns = np.stack([strong, weak, child.astype(np.int8)])
+    one, no_targets = np.zeros(1, np.int64), np.zeros((1, 3), bool)
+    rows = Environments(
+        ("strong", "weak", "child"), columns, np.array([0, len(weak)]), one, one, no_targets,
+        np.zeros(1, bool), np.array([2, 2, 2]), False,
+    )  # fmt: skip
+    few = ResidualScreen(thinned(rows, FIRST_ROWS))
+    assert few.unexplained([(2, (0,))])[0][0, 1] < HINT
+    effects = Effects(np.zeros((3, 3)), np.zeros((3, 3)), np.zeros(3, bool), False)
+    assert wide_graph(rows, effects, 0.01, float("inf"), False).parents == [(), (), (0, 1)]
 
 
 class Told(WideSearch):
