@@ -24,6 +24,9 @@ from s2lab.causal.discovery.table_score import parent_cells, renumber
 SPARSE = 10_000
 """Cells beyond which only those with rows are kept."""
 
+WHOLE = 1_000_000
+"""Most cells of a table from which all members of a family are tested."""
+
 
 def association(
     rows: Environments, child: int, parent: int, others: Sequence[int]
@@ -37,18 +40,58 @@ def association(
     )  # [N]
     if cells > SPARSE:
         cells = renumber(labels, cells)
+    gaps, covariance = gaps_within(
+        labels, cells, rows.columns[parent], rows.columns[child],
+        int(rows.cardinalities[parent]), int(rows.cardinalities[child]),
+        rows.starts, rows.world, rows.roles(child),
+    )  # fmt: skip
+    return over_worlds(gaps, covariance)
+
+
+def associations(
+    rows: Environments, child: int, family: Sequence[int]
+) -> list[tuple[float, float]] | None:
+    """`association` of each of a family given the rest of it, from one table of them all.
+
+    None where that table is large, or has more cells than there are rows.
+    """
+    sizes = [int(rows.cardinalities[member]) for member in family]
+    cells = math.prod(sizes)
+    if cells > min(WHOLE, rows.rows):
+        return None
+    labels, _, _ = parent_cells(rows.columns, rows.cardinalities, np.array(family, np.int64))  # [N]
+    size = int(rows.cardinalities[child])
+    counts = counts_within(
+        labels, cells, rows.columns[child], size, rows.starts, rows.world, rows.roles(child)
+    )
+    return [
+        over_worlds(*gaps_between(np.moveaxis(counts.reshape(-1, *sizes, size), 1 + at, -2)))
+        for at in range(len(family))
+    ]
+
+
+def gaps_between(
+    counts: NDArray[np.int32],  # [W, ..., A, B]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # [W, M], [W, M, M]
+    """`gaps_within` of two variables in the cells of others, from counts of all."""
+    worlds, first, second = len(counts), *counts.shape[-2:]
+    free = (first - 1) * (second - 1)
+    gaps, covariance = np.zeros((worlds, free)), np.zeros((worlds, free, free))
+    for world, table in enumerate(np.ascontiguousarray(counts)):
+        add_cells(table.reshape(-1, first, second), gaps[world], covariance[world])
+    return gaps, covariance
+
+
+def over_worlds(
+    gaps: NDArray[np.float64],  # [W, M]
+    covariance: NDArray[np.float64],  # [W, M, M]
+) -> tuple[float, float]:
+    """The statistic and its -log10 p."""
     statistic, freedom = 0.0, 0
-    for gaps, covariance in zip(
-        *gaps_within(
-            labels, cells, rows.columns[parent], rows.columns[child],
-            int(rows.cardinalities[parent]), int(rows.cardinalities[child]),
-            rows.starts, rows.world, rows.roles(child),
-        ),
-        strict=True,
-    ):  # fmt: skip
-        values, vectors = np.linalg.eigh(covariance)
+    for gap, spread in zip(gaps, covariance, strict=True):
+        values, vectors = np.linalg.eigh(spread)
         seen = values > 1e-9 * max(values.max(initial=0.0), 1e-300)
-        statistic += float(((vectors.T @ gaps)[seen] ** 2 / values[seen]).sum())
+        statistic += float(((vectors.T @ gap)[seen] ** 2 / values[seen]).sum())
         freedom += int(seen.sum())
     return statistic, minus_log10(statistic, freedom)
 
@@ -92,6 +135,25 @@ def gaps_within(
             add_cells(counts, gaps[world[e]], covariance[world[e]])
             counts[:] = 0
     return gaps, covariance
+
+
+@kernel
+def counts_within(
+    labels: NDArray[np.int32],  # [N] cell of every row
+    cells: int,
+    column: NDArray[np.int8],  # [N]
+    size: int,
+    starts: NDArray[np.int64],  # [E + 1]
+    world: NDArray[np.int64],  # [E]
+    roles: NDArray[np.int8],  # [E]
+) -> NDArray[np.int32]:  # [W, cells, K]
+    """Rows of every cell and category that share the child's mechanism."""
+    counts = np.zeros((world[-1] + 1, cells, size), np.int32)
+    for e in range(len(world)):
+        if roles[e] == POOLED:
+            for row in range(starts[e], starts[e + 1]):
+                counts[world[e], labels[row], column[row]] += 1
+    return counts
 
 
 @kernel

@@ -23,7 +23,7 @@ from s2lab.causal.discovery.fitted import watched
 from s2lab.causal.discovery.graph_search import closes_cycle, descendants, followers
 from s2lab.causal.discovery.parent_search import joined, without
 from s2lab.causal.discovery.residuals import ResidualScreen
-from s2lab.causal.discovery.stratified import association
+from s2lab.causal.discovery.stratified import association, associations
 
 Family = tuple[int, ...]
 
@@ -111,7 +111,13 @@ class WideSearch:
         others = without(self.parents[child], parent)
         key = (child, parent, others)
         if key not in self.known:
-            self.known[key] = association(self.rows, child, parent, others)
+            family = joined(others, parent)
+            found = associations(self.rows, child, family)
+            if found is None:
+                self.known[key] = association(self.rows, child, parent, others)
+            else:
+                for member, one in zip(family, found, strict=True):
+                    self.known[child, member, without(family, member)] = one
         return self.known[key]
 
     def over(self, rows: Environments) -> None:

@@ -15,10 +15,16 @@ from s2lab.causal.discovery.effects import PROVEN, measure_effects
 from s2lab.causal.discovery.environments import Environments, thinned
 from s2lab.causal.discovery.logit_fit import LEVEL, fit
 from s2lab.causal.discovery.residuals import ResidualScreen
-from s2lab.causal.discovery.stratified import association, gaps_within, minus_log10
+from s2lab.causal.discovery.stratified import (
+    association,
+    associations,
+    gaps_within,
+    minus_log10,
+)
 from s2lab.causal.families import make_family, random_graph
 from s2lab.causal.metrics import structural_hamming_distance
 from s2lab.causal.scm import StructuralCausalModel, simulate
+from s2lab.reproduce.recovery import soft_worlds
 
 
 def test_a_category_that_is_rare_but_likely_somewhere_is_fitted_to_the_optimum() -> None:
@@ -76,6 +82,25 @@ def test_two_categories_within_strata_are_tested_as_statsmodels_does() -> None:
     statistic, evidence = association(rows, 1, 0, (2, 3))
     assert statistic == pytest.approx(theirs.statistic)
     assert 10**-evidence == pytest.approx(theirs.pvalue)
+
+
+@pytest.mark.parametrize("worlds", [1, 3])
+def test_one_table_tests_every_member_of_a_family_as_single_tests_do(worlds: int) -> None:
+    rng = np.random.default_rng(worlds)
+    scm = StructuralCausalModel.random_networks(make_family("full", 6), rng, 3)
+    rows = Environments.from_data(soft_worlds(scm, worlds, 2000, 300, rng).data, soft=True)
+    for child, family in ((5, (0, 1, 2, 3, 4)), (0, (3, 5)), (2, (4,))):
+        found = associations(rows, child, family)
+        assert found is not None
+        for member, one in zip(family, found, strict=True):
+            single = association(rows, child, member, [p for p in family if p != member])
+            assert one == pytest.approx(single, rel=1e-9)
+
+
+def test_a_table_with_more_cells_than_rows_is_not_made() -> None:
+    rows = soaked(0, (2, 3, 3, 3), 26)
+    assert associations(rows, 0, (1, 2)) is not None
+    assert associations(rows, 0, (1, 2, 3)) is None
 
 
 def test_moments_of_gaps_are_those_of_all_permutations_within_cells() -> None:
