@@ -12,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaincc
+from threadpoolctl import threadpool_limits
 
 from s2lab.causal.discovery.compiled import kernel
 from s2lab.causal.discovery.environments import POOLED, Environments
@@ -46,8 +47,9 @@ class ResidualScreen:
         """
         sizes = self.rows.cardinalities
         found = np.zeros((len(families), len(sizes)))  # [F, V]
-        for at in range(0, len(families), TOGETHER):
-            self._add(families[at : at + TOGETHER], found[at : at + TOGETHER])
+        with threadpool_limits(1, "blas"):  # on a busy machine, threads spin for one another
+            for at in range(0, len(families), TOGETHER):
+                self._add(families[at : at + TOGETHER], found[at : at + TOGETHER])
         children = [child for child, _ in families]
         freedom = (sizes[None, :] - 1) * (sizes[children][:, None] - 1) * self.rows.worlds
         tail = gammaincc(np.maximum(freedom, 1) / 2, found / 2)

@@ -24,8 +24,9 @@ from s2lab.causal.discovery.table_score import parent_cells, renumber
 SPARSE = 10_000
 """Cells beyond which only those with rows are kept."""
 
-WHOLE = 1_000_000
-"""Most cells of a table from which all members of a family are tested."""
+CROWDED = 8
+"""Rows for each cell of a table from which all members of a family are tested: with fewer, the work
+on its cells is more than a pass over the rows for each member."""
 
 
 def association(
@@ -53,11 +54,11 @@ def associations(
 ) -> list[tuple[float, float]] | None:
     """`association` of each of a family given the rest of it, from one table of them all.
 
-    None where that table is large, or has more cells than there are rows.
+    None where that table would have fewer than `CROWDED` rows for each cell.
     """
     sizes = [int(rows.cardinalities[member]) for member in family]
     cells = math.prod(sizes)
-    if cells > min(WHOLE, rows.rows):
+    if cells * CROWDED > rows.rows:
         return None
     labels, _, _ = parent_cells(rows.columns, rows.cardinalities, np.array(family, np.int64))  # [N]
     size = int(rows.cardinalities[child])
@@ -176,7 +177,7 @@ def add_cells(
                 a_sums[a] += seen
                 b_sums[b] += seen
                 n += seen
-        if a_sums.max() == n or b_sums.max() == n:
+        if n == 0 or a_sums.max() == n or b_sums.max() == n:
             continue
         scale = 1.0 / (float(n) * n * (n - 1))
         for a in range(a_size - 1):

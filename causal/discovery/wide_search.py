@@ -33,7 +33,7 @@ CELLS = 10**8
 MOST_CATEGORIES = 10
 """Most categories of a variable that the tests are quick with."""
 
-FALSE_EDGES = 0.1
+FALSE_EDGES = 0.01
 """How many parents may come in by chance in all."""
 
 FIRST_ROWS = 250_000

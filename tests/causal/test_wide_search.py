@@ -88,7 +88,7 @@ def test_two_categories_within_strata_are_tested_as_statsmodels_does() -> None:
 def test_one_table_tests_every_member_of_a_family_as_single_tests_do(worlds: int) -> None:
     rng = np.random.default_rng(worlds)
     scm = StructuralCausalModel.random_networks(make_family("full", 6), rng, 3)
-    rows = Environments.from_data(soft_worlds(scm, worlds, 2000, 300, rng).data, soft=True)
+    rows = Environments.from_data(soft_worlds(scm, worlds, 4000, 300, rng).data, soft=True)
     for child, family in ((5, (0, 1, 2, 3, 4)), (0, (3, 5)), (2, (4,))):
         found = associations(rows, child, family)
         assert found is not None
@@ -97,8 +97,8 @@ def test_one_table_tests_every_member_of_a_family_as_single_tests_do(worlds: int
             assert one == pytest.approx(single, rel=1e-9)
 
 
-def test_a_table_with_more_cells_than_rows_is_not_made() -> None:
-    rows = soaked(0, (2, 3, 3, 3), 26)
+def test_a_table_of_few_rows_for_each_cell_is_not_made() -> None:
+    rows = soaked(0, (2, 3, 3, 3), 72)
     assert associations(rows, 0, (1, 2)) is not None
     assert associations(rows, 0, (1, 2, 3)) is None
 
