@@ -38,26 +38,36 @@ class ResidualScreen:
         self.counts = category_counts(rows.columns, rows.starts, rows.cardinalities, self.first)
 
     def unexplained(
-        self, families: Sequence[Family]
+        self,
+        families: Sequence[Family],
+        wanted: NDArray[np.bool_],  # [F, V]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # [F, V], [F, V]
-        """-log10 p and the score statistic of each variable in what a family leaves over.
+        """-log10 p and the score statistic of variables in what a family leaves over; 0 of those
+        not wanted.
 
         About what `stratified.association` says of one pair: too small where a variable depends on
         the family's parents, as if all cells had the same spread. Worlds are summed.
         """
         sizes = self.rows.cardinalities
         found = np.zeros((len(families), len(sizes)))  # [F, V]
+        order = np.argsort(wanted.sum(axis=1), kind="stable")  # alike families share a block
         with threadpool_limits(1, "blas"):  # on a busy machine, threads spin for one another
-            for at in range(0, len(families), TOGETHER):
-                self._add(families[at : at + TOGETHER], found[at : at + TOGETHER])
+            for start in range(0, len(families), TOGETHER):
+                block = order[start : start + TOGETHER]
+                found[block] = self._statistics([families[i] for i in block], wanted[block])
         children = [child for child, _ in families]
         freedom = (sizes[None, :] - 1) * (sizes[children][:, None] - 1) * self.rows.worlds
         tail = gammaincc(np.maximum(freedom, 1) / 2, found / 2)
         return np.asarray(-np.log10(np.maximum(tail, 1e-300)) * (freedom > 0)), found
 
-    def _add(self, families: Sequence[Family], found: NDArray[np.float64]) -> None:  # [F, V]
-        """Add the statistics of a few families."""
+    def _statistics(
+        self,
+        families: Sequence[Family],
+        wanted: NDArray[np.bool_],  # [F, V]
+    ) -> NDArray[np.float64]:  # [F, V]
+        """The statistics of a few families."""
         rows, sizes = self.rows, self.rows.cardinalities
+        found = np.zeros(wanted.shape)
         place = np.concatenate([[0], np.cumsum([sizes[child] - 1 for child, _ in families])])
         left = np.zeros((place[-1], rows.rows), np.float32)  # [Σ(K - 1), N]
         spreads = []  # F x [W, K - 1, K - 1]
@@ -69,7 +79,7 @@ class ResidualScreen:
                     rows.roles(child), left[place[i] : place[i + 1]],
                 )
             )  # fmt: skip
-        sums = self._sums(left)  # [W, Σ(K - 1), ΣK - V + 1]
+        sums = self._sums(left, np.flatnonzero(wanted.any(axis=0)))  # [W, Σ(K - 1), ΣK - V + 1]
         for i, (child, _) in enumerate(families):
             pooled = rows.roles(child) == POOLED  # [E]
             for world, spread in enumerate(spreads[i]):
@@ -77,34 +87,49 @@ class ResidualScreen:
                 gaps = sums[world, place[i] : place[i + 1]]
                 each = spread / max(float(counts[-1]), 1.0)
                 precision = np.linalg.pinv(each, rcond=1e-9, hermitian=True)
-                add_statistics(gaps, counts, precision, self.first, found[i])
+                add_statistics(
+                    gaps, counts, precision, self.first, np.flatnonzero(wanted[i]), found[i]
+                )
+        return found
 
-    def _sums(self, said: NDArray[np.float32]) -> NDArray[np.float64]:  # [S, N] -> [W, S, ...]
-        """Sums over the rows of every category but each variable's last, and over all rows."""
-        rows, width = self.rows, int(self.first[-1]) + 1
-        sums = np.zeros((rows.worlds, len(said), width))
-        categories = np.empty((width, BLOCK), np.float32)
+    def _sums(
+        self,
+        said: NDArray[np.float32],  # [S, N]
+        variables: NDArray[np.int64],  # [C]
+    ) -> NDArray[np.float64]:  # [W, S, ΣK - V + 1]
+        """Sums over the rows of every category but the last of some variables, and over all rows;
+        0 of the others."""
+        rows = self.rows
+        places = [np.arange(self.first[j], self.first[j + 1]) for j in variables]
+        columns = np.concatenate([*places, self.first[-1:]])
+        sums = np.zeros((rows.worlds, len(said), len(columns)))
+        categories = np.empty((len(columns), BLOCK), np.float32)
         bounds = np.flatnonzero(np.diff(rows.world, prepend=-1, append=-2))  # [W + 1]
         for world, (first, last) in enumerate(pairwise(bounds)):
             for start in range(int(rows.starts[first]), int(rows.starts[last]), BLOCK):
                 stop = min(start + BLOCK, int(rows.starts[last]))
-                fill_categories(rows.columns, start, stop, rows.cardinalities, categories)
+                fill_categories(
+                    rows.columns, variables, start, stop, rows.cardinalities, categories
+                )
                 sums[world] += said[:, start:stop] @ categories[:, : stop - start].T
-        return sums
+        everywhere = np.zeros((*sums.shape[:2], int(self.first[-1]) + 1))
+        everywhere[:, :, columns] = sums
+        return everywhere
 
 
 @kernel
 def fill_categories(
     columns: NDArray[np.int8],  # [V, N]
+    variables: NDArray[np.int64],  # [C]
     start: int,
     stop: int,
     cardinalities: NDArray[np.int64],  # [V]
-    out: NDArray[np.float32],  # [ΣK - V + 1, stop - start]
+    out: NDArray[np.float32],  # [Σ(K - 1) + 1, stop - start]
 ) -> None:
-    """Which rows have which category; the last category of a variable is left out, the last row
-    is of ones."""
+    """Which rows have which category of some variables; the last category of a variable is left
+    out, the last row is of ones."""
     at = 0
-    for j in range(len(columns)):
+    for j in variables:
         column = columns[j]
         for a in range(cardinalities[j] - 1):
             for row in range(start, stop):
@@ -181,12 +206,13 @@ def add_statistics(
     counts: NDArray[np.float64],  # [ΣK - V + 1] rows of every category, last all rows
     precision: NDArray[np.float64],  # [K - 1, K - 1] of a row's residuals
     first: NDArray[np.int64],  # [V + 1]
+    variables: NDArray[np.int64],  # [C]
     out: NDArray[np.float64],  # [V] added to
 ) -> None:
-    """Squared sums over their variances, summed over the categories of every variable."""
+    """Squared sums over their variances, summed over the categories of each of some variables."""
     size = len(gaps)
     gap = np.empty(size)
-    for j in range(len(first) - 1):
+    for j in variables:
         left = gaps[:, -1].copy()
         rest = counts[-1]
         for at in range(first[j], first[j + 1] + 1):

@@ -202,16 +202,14 @@ class WideSearch:
         for _ in watched(range(ROUNDS), "rounds", self.show_progress):
             if not active or time.monotonic() > self.deadline:
                 break
-            values, statistics = self.screen.unexplained([(j, self.parents[j]) for j in active])
+            wanted = allowed[:, active].T.copy()  # [active, V]
+            for i, child in enumerate(active):
+                wanted[i, list(self.parents[child])] = False
+            families = [(j, self.parents[j]) for j in active]
+            values, statistics = self.screen.unexplained(families, wanted)
             waiting = [
-                [
-                    int(c)
-                    for c in np.argsort(-statistics[i])
-                    if allowed[c, child]
-                    and values[i, c] > self.hint
-                    and c not in self.parents[child]
-                ]
-                for i, child in enumerate(active)
+                [int(c) for c in np.argsort(-statistics[i]) if values[i, c] > self.hint]
+                for i in range(len(active))
             ]
             grown = []
             for i, child in enumerate(active):

@@ -122,7 +122,7 @@ def test_a_parent_too_weak_for_the_first_screen_is_found_by_the_last() -> None:
         np.zeros(1, bool), np.array([2, 2, 2]), False,
     )  # fmt: skip
     few = ResidualScreen(thinned(rows, FIRST_ROWS))
-    assert few.unexplained([(2, (0,))])[0][0, 1] < HINT
+    assert few.unexplained([(2, (0,))], np.ones((1, 3), bool))[0][0, 1] < HINT
     effects = Effects(np.zeros((3, 3)), np.zeros((3, 3)), np.zeros(3, bool), False)
     assert wide_graph(rows, effects, 0.01, float("inf"), False).parents == [(), (), (0, 1)]
 

@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 from scipy.stats import chi2_contingency
 from statsmodels.stats.contingency_tables import StratifiedTable
 
-from s2lab.causal.discovery import wide_search
+from s2lab.causal.discovery import residuals, wide_search
 from s2lab.causal.discovery.ancestral import AncestralDiscovery
 from s2lab.causal.discovery.effects import PROVEN, measure_effects
 from s2lab.causal.discovery.environments import Environments, thinned
@@ -126,7 +126,8 @@ def test_moments_of_gaps_are_those_of_all_permutations_within_cells() -> None:
 def test_a_screen_without_parents_is_the_chi_square_test_of_scipy() -> None:
     rows = soaked(1, (3, 2, 4, 3), 3000)
     rows.columns[3, ::5] = rows.columns[2, ::5] % 3
-    values, statistics = ResidualScreen(rows).unexplained([(j, ()) for j in range(4)])
+    everybody = np.ones((4, 4), bool)
+    values, statistics = ResidualScreen(rows).unexplained([(j, ()) for j in range(4)], everybody)
     for i, j in permutations(range(4), 2):
         table = np.zeros((rows.cardinalities[i], rows.cardinalities[j]))
         np.add.at(table, (rows.columns[i], rows.columns[j]), 1)
@@ -140,12 +141,29 @@ def test_a_screen_beside_parents_says_about_what_the_test_does() -> None:
     scm = StructuralCausalModel.random_networks(make_family("jungle", 7), rng, 3)
     rows = Environments.from_data(simulate(scm, 4000, 100, rng))
     families = [(2, (0,)), (4, (1, 3)), (6, (5,)), (6, ())]
-    _, statistics = ResidualScreen(rows).unexplained(families)
+    _, statistics = ResidualScreen(rows).unexplained(families, np.ones((4, 7), bool))
     for i, (child, held) in enumerate(families):
         others = [c for c in range(7) if c != child and c not in held]
         tests = np.array([association(rows, child, c, held)[0] for c in others])
         assert (statistics[i, others] < 1.2 * tests + 1).all()
         assert (statistics[i, others] > 0.5 * tests - 1).all()
+
+
+def test_a_screen_of_some_variables_says_of_them_what_one_of_all_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(residuals, "TOGETHER", 3)
+    rng = np.random.default_rng(3)
+    scm = StructuralCausalModel.random_networks(make_family("jungle", 7), rng, 3)
+    rows = Environments.from_data(simulate(scm, 20_000, 100, rng))
+    families = [(j, (j - 1,) if j else ()) for j in range(7)]
+    wanted = rng.random((7, 7)) < 0.4
+    screen = ResidualScreen(rows)
+    everything = screen.unexplained(families, np.ones((7, 7), bool))
+    for found, whole in zip(screen.unexplained(families, wanted), everything, strict=True):
+        assert found[wanted] == pytest.approx(whole[wanted], rel=1e-4, abs=1e-4)
+        assert not found[~wanted].any()
+        assert whole[wanted].any()
 
 
 def test_p_beyond_what_a_float_holds_goes_on_falling() -> None:
