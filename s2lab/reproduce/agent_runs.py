@@ -1,7 +1,8 @@
 """Tables whose rows are agents: contestants x seeds as ordinary run folders, resumable.
 
 A run that exists with the same settings is gone on with, a finished one is judged once, and the
-record is written anew after every run, so that stopping loses nothing. Knows no table.
+record is written anew after every run, so that stopping loses nothing. What another command has
+finished meanwhile is judged, not trained. Knows no table.
 """
 
 from __future__ import annotations
@@ -98,12 +99,14 @@ def run_contest(
     batch = parallel or os.cpu_count() or 1
     for start in range(0, len(waiting), batch):
         now = waiting[start : start + batch]
-        codes = run_side_by_side([runs[job] for job in now], track="off", parallel=parallel)
+        left = [job for job in now if runs[job].summary["status"] != "finished"]
+        codes = run_side_by_side([runs[job] for job in left], track="off", parallel=parallel)
         if 130 in codes:
             return None
-        for job, code in zip(now, codes, strict=True):
+        for job, code in zip(left, codes, strict=True):
             if code and not diverged(runs[job]):
                 raise UserError(f"a run failed; for the reason: s2lab resume {runs[job].path}")
+        for job in now:
             results[job] = judged(runs[job], contest, job[0])
         note(results)
         print(f"{contest.name}: {len(results)} of {len(jobs)} runs done", flush=True)

@@ -111,6 +111,25 @@ def test_a_finished_run_is_not_trained_again_and_other_settings_are_another_run(
     assert find_or_create(wider, "none", 0).path not in {path.parent for path in stamps}
 
 
+def test_a_run_that_another_command_finished_meanwhile_is_judged_and_not_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    trained: list[int] = []
+
+    def beside_another_command(runs: Any, **_: Any) -> list[int]:
+        trained.extend(run.summary["seed"] for run in runs)
+        everybody = runs + ([find_or_create(tiny(["none"]), "none", 2)] if 0 in trained else [])
+        return in_this_process(everybody)[: len(runs)]
+
+    monkeypatch.setattr("s2lab.reproduce.agent_runs.run_side_by_side", beside_another_command)
+    jobs = [("none", seed) for seed in (0, 2)]
+    found = run_contest(tiny(["none"]), jobs, lambda _: None, parallel=1)
+    assert found is not None
+    assert set(found) == set(jobs)
+    assert trained == [0]
+
+
 def test_a_clone_without_run_folders_goes_on_from_the_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
