@@ -23,9 +23,12 @@ from s2lab.reproduce.shift_comparisons import (
     comparisons,
     gaps,
     limits,
+    nearest,
     success,
     within_groups,
 )
+
+PANELS_ACROSS = 4
 
 
 def all_compared(compared: Sequence[Comparison]) -> str:
@@ -33,16 +36,16 @@ def all_compared(compared: Sequence[Comparison]) -> str:
     if not compared:
         return "None yet."
     header = ["shifted worlds", "modular", "plain", "gap, plain less modular"]
-    header += ["success there, modular less plain", "p"]
+    header += ["success there, modular less plain", "p", "p alone"]
     lines = [
         [one.test, one.modular, one.plain, limits(one.gap), limits(one.success),
-         f"{one.p_value:.3f}"]
+         f"{one.p_value:.3f}", f"{one.alone:.3f}"]
         for one in compared
     ]  # fmt: skip
     return (
         f"{markdown(header, lines)}\n\nDifferences of means over seeds, with a bootstrap's 95 % "
-        "interval; above 0 where modules help. p of the gaps' difference by permutation, Holm's "
-        "correction over all lines."
+        "interval; above 0 where modules help. p of the gaps' difference by permutation, with "
+        "Holm's correction over all lines, and alone."
     )
 
 
@@ -97,6 +100,9 @@ def answer(compared: Sequence[Comparison]) -> str:
             "equally tuned LSTMs and GRUs beyond chance (gap smaller with p below "
             f"{LEVEL}, Holm's correction, and success in the shifted worlds higher)."
         )
+        first = nearest(compared)
+        if first is not None:
+            lines.append(f"\nNearest to it comes {first.in_words()}, or {first.alone:.3f} alone.")
     if worse:
         lines.append("\nLSTMs and GRUs generalise better than a modular core here:")
         lines += [f"* {one.in_words()}" for one in worse]
@@ -168,10 +174,13 @@ def draw(record: Mapping[str, Any], target: Path) -> None:
     measured = {row["label"].split(", ")[1] for row in rows}
     tests = [(name, *test) for name in shifts if name in measured
              for test in shifts[name]["tests"].items()]  # fmt: skip
-    figure = new_figure(3.2 * max(len(tests), 2), 3.6)
-    for axes, (name, words, test) in zip(
-        figure.subplots(1, len(tests), squeeze=False)[0], tests, strict=True
-    ):
+    across = min(max(len(tests), 1), PANELS_ACROSS)
+    down = -(-len(tests) // across)
+    figure = new_figure(3.2 * max(across, 2), 3.4 * down)
+    panels = list(figure.subplots(down, across, squeeze=False).flat)
+    for axes in panels[len(tests) :]:
+        axes.remove()
+    for axes, (name, words, test) in zip(panels, tests, strict=False):
         of = [row for row in rows if row["label"].endswith(f", {name}")]
         for place, row in enumerate(of):
             values = gaps(row, shifts[name]["train"], test)
@@ -179,7 +188,7 @@ def draw(record: Mapping[str, Any], target: Path) -> None:
             axes.plot([place - 0.25, place + 0.25], [fmean(values)] * 2, "k-")
         axes.axhline(0, lw=0.8, color="grey")
         names = [row["label"].split(",")[0] for row in of]
-        axes.set_xticks(range(len(of)), names, rotation=30)
+        axes.set_xticks(range(len(of)), names, rotation=30, ha="right")
         axes.set_title(words if words == name else f"{name}, {words}", fontsize="medium")
         axes.set_ylabel("gap")
     save_figure(figure, target)

@@ -39,8 +39,10 @@ class Comparison:
     """The plain cores' gap less the modular one's: above 0 where modules help."""
     success: Interval
     """Success in the shifted worlds, modular less plain."""
+    alone: float
+    """p of the gaps' difference, by permutation, as if there were no other comparison."""
     p_value: float
-    """Of the gaps' difference, by permutation; Holm's over all comparisons of the record."""
+    """The same by Holm's correction over all comparisons of the record."""
 
     @property
     def better(self) -> bool:
@@ -113,7 +115,13 @@ def comparisons(rows: Sequence[Row], shifts: Shifts) -> list[Comparison]:
             place = words if words == name else f"{name}, {words}"
             found.append((place, modular, " and ".join(plain), gap, rate, p_value))
     adjusted = holm([entry[-1] for entry in found])
-    return [Comparison(*entry[:-1], p) for entry, p in zip(found, adjusted, strict=True)]
+    return [Comparison(*entry, p) for entry, p in zip(found, adjusted, strict=True)]
+
+
+def nearest(compared: Sequence[Comparison]) -> Comparison | None:
+    """Where modules come nearest to helping: the least p alone of those on their side."""
+    hopeful = [one for one in compared if one.gap.estimate > 0 and one.success.estimate > 0]
+    return min(hopeful, key=lambda one: one.alone, default=None)
 
 
 def within_groups(groups: Sequence[Sequence[tuple[float, float]]]) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from scipy.stats import pearsonr
+from scipy.stats import pearsonr, permutation_test
 
 import s2lab
 from s2lab.envs.registration import find_world
@@ -18,7 +18,7 @@ from s2lab.reproduce import babyai_rl, generalisation, run_reproduction, shifts,
 from s2lab.reproduce.learning_table import summarise
 from s2lab.reproduce.module_use import events_of, excess, module_use
 from s2lab.reproduce.records import read_record
-from s2lab.reproduce.shift_comparisons import amount, comparisons, within_groups
+from s2lab.reproduce.shift_comparisons import amount, comparisons, nearest, within_groups
 from s2lab.run_folder import RunFolder
 from s2lab.stats import Interval
 from s2lab.training import build_model
@@ -96,6 +96,33 @@ def test_no_difference_is_said_to_be_none_and_a_lower_start_is_no_advantage() ->
     (one,) = comparisons(summarise(low), SHIFTS)
     assert one.gap.estimate > 0.3
     assert not one.better, "its gap is small because it learned little"
+    assert nearest([one]) is None, "it is no nearer to helping for that"
+
+
+def test_what_comes_nearest_to_helping_is_said_with_p_before_the_correction() -> None:
+    runs = [run("lstm, DoorKey", s, 0.99, 0.5 + s / 10, None) for s in range(5)]
+    runs += [run("rims, DoorKey", s, 0.99, 0.6 + s / 10, 0.5) for s in range(5)]
+    runs += [run("scoff, DoorKey", s, 0.99, 0.51 + s / 10, 0.5) for s in range(5)]
+    first, second = comparisons(summarise(runs), SHIFTS)
+    assert not first.better
+    assert nearest([second, first]) is first
+    assert first.alone == pytest.approx(
+        permutation_test_of_scipy(
+            [0.5 + s / 10 for s in range(5)], [0.6 + s / 10 for s in range(5)]
+        ),
+        abs=0.02,
+    )
+    assert first.p_value == pytest.approx(2 * first.alone)
+    said = generalisation.answer([second, first])
+    assert f"Nearest to it comes {first.in_words()}, or {first.alone:.3f} alone." in said
+
+
+def permutation_test_of_scipy(first: list[float], second: list[float]) -> float:
+    """Two-sided p of a difference of means."""
+    found = permutation_test(
+        (first, second), lambda a, b, axis: a.mean(axis) - b.mean(axis), vectorized=True
+    )
+    return float(found.pvalue)
 
 
 def test_relation_within_groups_is_pearsons_of_centred_values() -> None:
