@@ -24,7 +24,7 @@ from s2lab.causal.discovery.graph_search import Climber
 from s2lab.causal.discovery.order_search import best_in_orders
 from s2lab.causal.discovery.parent_search import MARGIN
 from s2lab.causal.discovery.unknown_targets import decided_targets, guess_targets
-from s2lab.causal.discovery.wide_search import is_wide, wide_graph
+from s2lab.causal.discovery.wide_graph import is_wide, wide_graph
 from s2lab.causal.errors import InputError
 from s2lab.causal.graph import CausalGraph
 from s2lab.causal.regimes import TARGETS_AND_WORLDS

@@ -1,11 +1,8 @@
-"""Parents of very many variables from very many rows, by tests instead of scores.
+"""Families of very many variables, changed until each has the parents that tests ask for.
 
-With rows by the million, a variable's parents are whoever is not independent of it given the others
-(`stratified`), and a score that pays per pass over the rows is too slow. Parents are first sought
-among those before a variable in the order of effects, then edges turn whose direction no
-intervention proved, then everybody who is no descendant is looked at again. Then variables move
-behind their children where that leaves fewer edges. Last, a screen over more rows finds parents too
-weak for the first. Knows rows and effects, no scores.
+One search over the whole graph: parents grow and are pruned, edges turn whose direction no
+intervention proved, and variables move behind their children where that leaves fewer edges. Knows
+rows and effects, no scores, and not when which of its steps is taken (`wide_graph`).
 """
 
 from __future__ import annotations
@@ -17,8 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from s2lab.causal.discovery.effects import PROVEN, Effects, effect_order, proven_descendants
-from s2lab.causal.discovery.environments import Environments, thinned
+from s2lab.causal.discovery.effects import PROVEN, Effects
+from s2lab.causal.discovery.environments import Environments
 from s2lab.causal.discovery.fitted import watched
 from s2lab.causal.discovery.graph_search import closes_cycle, descendants, followers
 from s2lab.causal.discovery.parent_search import joined, without
@@ -27,62 +24,14 @@ from s2lab.causal.discovery.stratified import association, associations
 
 Family = tuple[int, ...]
 
-CELLS = 10**8
-"""Rows times variables beyond which parents are found by tests."""
-
-MOST_CATEGORIES = 10
-"""Most categories of a variable that the tests are quick with."""
-
-FALSE_EDGES = 0.01
-"""How many parents may come in by chance in all."""
-
-FIRST_ROWS = 250_000
-"""About how many rows the screens look at."""
-
-LAST_ROWS = 1_000_000
-"""About how many rows the last screen looks at."""
-
-HINT, LAST_HINT = 2.0, 3.0
-"""-log10 p in the first screen, and in the last, from which a variable is tested."""
+HINT = 2.0
+"""-log10 p in a screen from which a variable is tested."""
 
 TOGETHER = 4
 """How many clear candidates may enter a family in one round."""
 
 ROUNDS = 30
 """Most rounds of one search."""
-
-
-def is_wide(rows: Environments, effects: Effects) -> bool:
-    """Whether rows are so many, and so plain, that tests find the parents."""
-    plain = not (effects.partial or rows.unknown.any())
-    few_categories = int(rows.cardinalities.max()) <= MOST_CATEGORIES
-    return plain and few_categories and rows.rows * len(rows.variables) > CELLS
-
-
-def wide_graph(
-    rows: Environments, effects: Effects, alpha: float, deadline: float, show_progress: bool
-) -> WideSearch:
-    """Search the parents of all variables."""
-    size = len(rows.variables)
-    limit = -np.log10(min(alpha, FALSE_EDGES / size**2))
-    below = proven_descendants(effects)  # [V, V]
-    place = np.empty(size, np.int64)  # [V]
-    place[effect_order(effects)] = np.arange(size)
-    few = thinned(rows, FIRST_ROWS)
-    screen = ResidualScreen(few)
-    search = WideSearch(few, screen, effects, limit, deadline, show_progress, [()] * size)
-    search.grow(range(size), (place[:, None] < place) & ~below.T)
-    search.over(rows)
-    allowed = ~below.T & ~np.eye(size, dtype=bool)
-    search.settle(allowed)
-    while search.reorder(allowed):
-        search.settle(allowed)
-    # Not before: weak traces of edges the wrong way round are many, and each asks for parents.
-    more = thinned(rows, LAST_ROWS)
-    if more.rows > few.rows:
-        search.screen, search.hint = ResidualScreen(more), LAST_HINT
-        search.settle(allowed)
-    return search
 
 
 @dataclass

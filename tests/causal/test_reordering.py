@@ -15,7 +15,8 @@ from s2lab.causal.discovery.gaussian_search import real_graph
 from s2lab.causal.discovery.graph_search import Climber, followers
 from s2lab.causal.discovery.parent_search import joined
 from s2lab.causal.discovery.residuals import ResidualScreen
-from s2lab.causal.discovery.wide_search import FIRST_ROWS, HINT, WideSearch, wide_graph
+from s2lab.causal.discovery.wide_graph import FIRST_ROWS, wide_graph
+from s2lab.causal.discovery.wide_search import HINT, WideSearch
 from s2lab.causal.families import make_family, random_graph
 from s2lab.causal.real_scm import RealCausalModel, simulate_real
 from s2lab.causal.scm import StructuralCausalModel, simulate

@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 from scipy.stats import chi2_contingency
 from statsmodels.stats.contingency_tables import StratifiedTable
 
-from s2lab.causal.discovery import residuals, wide_search
+from s2lab.causal.discovery import residuals, wide_graph
 from s2lab.causal.discovery.ancestral import AncestralDiscovery
 from s2lab.causal.discovery.effects import PROVEN, measure_effects
 from s2lab.causal.discovery.environments import Environments, thinned
@@ -187,7 +187,7 @@ def test_every_environment_keeps_its_share_of_thinned_rows() -> None:
 
 @pytest.mark.parametrize("family", ["chain", "collider", "jungle", "full"])
 def test_tests_recover_what_scores_do(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wide_search, "CELLS", 0)
+    monkeypatch.setattr(wide_graph, "CELLS", 0)
     rng = np.random.default_rng(3)
     graph = make_family(family, 6, rng)
     scm = StructuralCausalModel.random_networks(graph, rng, 3)
@@ -200,7 +200,7 @@ def test_tests_recover_what_scores_do(family: str, monkeypatch: pytest.MonkeyPat
 def test_directions_that_no_intervention_proves_are_found_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(wide_search, "CELLS", 0)
+    monkeypatch.setattr(wide_graph, "CELLS", 0)
     rng = np.random.default_rng(0)
     graph = random_graph(25, rng, expected_degree=5)
     scm = StructuralCausalModel.random_networks(graph, rng, 3)
@@ -213,7 +213,7 @@ def test_directions_that_no_intervention_proves_are_found_too(
 
 
 def test_a_constant_column_and_a_deadline_end_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wide_search, "CELLS", 0)
+    monkeypatch.setattr(wide_graph, "CELLS", 0)
     rng = np.random.default_rng(3)
     scm = StructuralCausalModel.random_networks(make_family("chain", 4), rng, 3)
     frame = simulate(scm, 5000, 500, rng).to_frame(targets=True)
