@@ -92,9 +92,11 @@ def check_inputs(core: Core, inputs: Tensor, state: State, reset: Tensor) -> Non
 def steps_with_reset(reset: Tensor) -> list[bool]:
     """For each step t, whether any row is reset there: one transfer instead of T masked fills.
 
-    True throughout under torch.compile, whose graphs must not depend on values.
+    True throughout under torch.compile and in a CUDA graph: they must not depend on values.
     """
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or (
+        reset.is_cuda and torch.cuda.is_current_stream_capturing()
+    ):
         return [True] * len(reset)
     flags: list[bool] = reset.any(dim=1).tolist()
     return flags

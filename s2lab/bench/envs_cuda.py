@@ -8,10 +8,9 @@ of agents.
 
 from collections.abc import Iterator
 from itertools import product
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from s2lab.bench.harness import Row
+from s2lab.bench.harness import Row, device_seconds
 from s2lab.errors import UserError
 
 if TYPE_CHECKING:
@@ -146,22 +145,6 @@ def launched_seconds(world_id: str, count: int, plan: "Plan", runs: int) -> floa
     worlds.check()
     worlds.close()
     return found
-
-
-def device_seconds(work: Any, runs: int) -> float:
-    """Median seconds between two events on the stream around `work`."""
-    import torch
-
-    event: Any = torch.cuda.Event
-    times = list[float]()
-    for _ in range(runs):
-        start, end = event(enable_timing=True), event(enable_timing=True)
-        start.record()
-        work()
-        end.record()
-        end.synchronize()
-        times.append(start.elapsed_time(end) / 1e3)
-    return median(times)
 
 
 def copy_bandwidth(runs: int) -> float:

@@ -1,4 +1,4 @@
-"""Everything that needs a GPU: parity of every id, graphs, the bench, a short training run.
+"""Everything that needs a GPU: worlds, graphs and cores against the CPU, the benches, training.
 
 python tests/envs/gpu_check.py [--json runs/records/gpu-check.json] [--quick]
 
@@ -21,14 +21,19 @@ import numpy as np
 import torch
 from device_play import NAMES, differences, make_on_device, play
 
-from s2lab.bench import envs_cuda
-from s2lab.bench.harness import Row, machine, table, versions
+from s2lab import durable
+from s2lab.agents.cores import CORES, make_core
+from s2lab.bench import cores_cuda, envs_cuda
+from s2lab.bench.cores_cuda import WAYS, prepared
+from s2lab.bench.harness import Row, record, table
 from s2lab.envs import WORLDS, make_vec
 from s2lab.envs.device import LAYOUTS, RESETS, Plan, missing
 
 COUNT, STEPS = 64, 100
 GRAPHED = ("same_step", Plan())
 TRAINED, TRAINING_STEPS = "MiniGrid-Empty-5x5-v0", 200_000
+LARGE_TRAINED, LARGE_STEPS = "MiniGrid-DoorKey-8x8-v0", 2_000_000
+MOST_APART = 1e-9
 
 
 def parity(quick: bool) -> Iterator[dict[str, Any]]:
@@ -78,22 +83,100 @@ def graph_differences() -> list[str]:
     ]
 
 
-def training() -> Row:
-    """A short run with worlds and network on the GPU: frames a second, and success at its end."""
+def core_differences() -> dict[str, float]:
+    """Of every core, double precision, resets midway: how far the GPU is from the CPU.
+
+    The largest difference of outputs, state and gradients, launched and in a CUDA graph, as a share
+    of the largest number of its kind. The CPU's are those of the fused kernels.
+    """
+    found = dict[str, float]()
+    for name in CORES:
+        torch.manual_seed(0)
+        core = make_core(name, 5, {}).double().eval()
+        inputs = torch.randn(6, 3, 5, dtype=torch.float64)
+        reset = torch.rand(6, 3) < 0.3
+        given = (inputs, core.initial_state(3, dtype=torch.float64), reset)
+        wanted = outcome(core, core, given)
+        moved = core.cuda()
+        there = (inputs.cuda(), tuple(part.cuda() for part in given[1]), reset.cuda())
+        ways = WAYS[:2] if any(True for _ in core.parameters()) else WAYS[:1]
+        for way in ways:
+            example = (there[0].clone().requires_grad_(), *there[1:])
+            ours = outcome(moved, prepared(moved, example, way), there)
+            apart = [relative(mine, theirs) for mine, theirs in zip(ours, wanted, strict=True)]
+            found[f"{name}, {way}"] = max(apart)
+    return found
+
+
+def outcome(core: Any, run: Any, given: Any) -> list[torch.Tensor]:
+    """Outputs, last state, and gradients of inputs and weights, on the host."""
+    inputs, state, reset = given
+    inputs = inputs.clone().requires_grad_()
+    weights = list(core.parameters())
+    outputs, last = run(inputs, state, reset)
+    weighed = torch.linspace(-1, 1, outputs.numel(), dtype=outputs.dtype, device=outputs.device)
+    loss = (outputs.flatten() * weighed).sum()
+    gradients = torch.autograd.grad(loss, [inputs, *weights], allow_unused=True)
+    parts = [outputs, *last, *(part for part in gradients if part is not None)]
+    return [part.detach().cpu() for part in parts]
+
+
+def relative(mine: torch.Tensor, other: torch.Tensor) -> float:
+    """The largest difference as a share of the largest number."""
+    if mine.numel() == 0:
+        return 0.0
+    return float((mine - other).abs().max() / other.abs().max().clamp_min(1e-300))
+
+
+def training(*, quick: bool) -> Iterator[Row]:
+    """Runs with worlds and network on the GPU: frames a second of the second half; success."""
+    large = {"num_envs": 2048, "rollout_steps": 32, "epochs": 2, "minibatches": 4, "unroll": 16}
+    plain = [(TRAINED, "lstm", {}, {}, TRAINING_STEPS)]
+    plain += [(LARGE_TRAINED, core, large, {}, LARGE_STEPS) for core in ("lstm", "rims")]
+    faster = [
+        (LARGE_TRAINED, "rims", large, {"compiled": True, "bf16": bf16}, LARGE_STEPS)
+        for bf16 in (False, True)
+    ]
+    for world, core, ppo, execution, steps in plain if quick else plain + faster:
+        try:
+            yield trained(world, core, ppo, execution, steps)
+        except Exception as error:  # one way that fails must not hide the others
+            print(f"training {core} {execution}: {type(error).__name__}: {error}", flush=True)
+            yield Row(f"training, {core} {' '.join(execution)} FAILED", 0, "frames/s")
+
+
+def trained(
+    world: str, core: str, ppo: dict[str, Any], execution: dict[str, Any], steps: int
+) -> Row:
+    """One run."""
+    from s2lab.agents.ppo_config import PPOConfig
     from s2lab.config import TrainConfig
     from s2lab.training import train
 
     config = TrainConfig(
-        env=TRAINED, agent="lstm", steps=TRAINING_STEPS, device="cuda", eval_episodes=0
+        env=world,
+        agent=core,
+        steps=steps,
+        device="cuda",
+        eval_episodes=0,
+        log_every=steps // 20,
+        save_every=steps,
+        ppo=PPOConfig(**ppo),
+        **execution,
     )
+    start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        start = time.perf_counter()
         outcome = train(config, runs=folder, quiet=True)
-        rate = TRAINING_STEPS / (time.perf_counter() - start)
         lines = (outcome.path / "metrics.jsonl").read_text().splitlines()
     told = [json.loads(line) for line in lines]
+    took = time.perf_counter() - start
+    spent = [(line["step"], line["step"] / line["time/fps"]) for line in told if "time/fps" in line]
+    (early, before), (late, after) = spent[len(spent) // 2], spent[-1]
     success = [line.get("rollout/success_rate", 0.0) for line in told][-1]
-    return Row(f"training, {TRAINED}, {success:.0%} success", rate, "frames/s")
+    how = " and ".join(name for name, chosen in execution.items() if chosen) or "eager"
+    name = f"training, {world}, {core}, {config.ppo.num_envs} worlds, {how}"
+    print(f"{name}: {took:.0f} s in all", flush=True)
+    return Row(f"{name}, {success:.0%} success", (late - early) / (after - before), "frames/s")
 
 
 def main() -> int:
@@ -112,27 +195,33 @@ def main() -> int:
     played = list(parity(chosen.quick))
     different = [one["world"] for one in played if one["differences"]]
     graphed = graph_differences()
+    apart = core_differences()
+    wrong = [name for name, much in apart.items() if not much < MOST_APART]
+    print(f"cores, GPU from CPU: {apart}", flush=True)
     rows = [
         Row("worlds played on GPU and CPU", len(played), "worlds"),
         Row("of them different in any bit", len(different), "worlds"),
         Row("arrays that a CUDA graph leaves different", len(graphed), "arrays"),
-        *envs_cuda.bench(quick=chosen.quick),
-        training(),
+        Row("passes of cores on GPU and CPU", len(apart), "passes"),
+        Row(f"of them further apart than {MOST_APART:g}", len(wrong), "passes"),
+        Row("the furthest", max(apart.values()), "of the largest number"),
     ]
-    print(f"\n{table(rows)}")
-    record = {
-        "command": "make gpu-check",
-        "gpu": torch.cuda.get_device_name(),
-        "rows": [asdict(row) for row in rows],
-        "parity": played,
-        "graph_differences": graphed,
-        "machine": machine(),
-        "versions": versions(),
-    }
-    chosen.json.parent.mkdir(parents=True, exist_ok=True)
-    chosen.json.write_text(json.dumps(record, indent=2) + "\n")
-    print(f"record: {chosen.json}")
-    return 1 if different or graphed else 0
+    facts = {"parity": played, "graph_differences": graphed, "core_differences": apart}
+    for part in (envs_cuda.bench, cores_cuda.bench, training):
+        for row in part(quick=chosen.quick):
+            rows.append(row)
+            print(table([row]).splitlines()[1], flush=True)
+        write(chosen.json, rows, facts)
+    print(f"\n{table(rows)}\nrecord: {chosen.json}")
+    return 1 if different or graphed or wrong else 0
+
+
+def write(path: Path, rows: list[Row], facts: dict[str, Any]) -> None:
+    """The record, as far as it has come."""
+    head = {"command": "make gpu-check", "gpu": torch.cuda.get_device_name()}
+    whole = {**head, **record(rows), **facts}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    durable.replace(path, (json.dumps(whole, indent=2) + "\n").encode())
 
 
 if __name__ == "__main__":
