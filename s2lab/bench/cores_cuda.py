@@ -3,62 +3,69 @@
 There every core runs in its plain torch form, in one of three ways: launched kernel by kernel from
 Python, captured once in a CUDA graph and replayed (torch.cuda.make_graphed_callables), or compiled
 (torch.compile, whose mode captures graphs as well). Peers: torch's own nn.LSTM, which is cuDNN's,
-and RIMs as usually published (`dense_rims.py`), launched. Time is the GPU's own, between events on
+and RIMs as usually published (`dense_rims.py`). Time is the GPU's own, between events on
 the stream, waits for Python included. Every ratio is peer / ours: above 1 is ours ahead.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from s2lab.agents.cores import make_core
-from s2lab.bench.cores import LARGE, LARGE_INPUT, SMALL, SMALL_INPUT, Work, torch_work
+from s2lab.bench.cores import LARGE, LARGE_INPUT, SMALL, SMALL_INPUT, Work
 from s2lab.bench.dense_rims import DenseMaskedRIMs
 from s2lab.bench.harness import Row, device_seconds
 from s2lab.errors import UserError
 
 WAYS = ("launched", "graph", "compiled")
-Pass = Callable[[Tensor, tuple[Tensor, ...], Tensor], tuple[Tensor, tuple[Tensor, ...]]]
 
 
-def prepared(core: Any, example: tuple[Tensor, tuple[Tensor, ...], Tensor], way: str) -> Pass:
-    """A core's pass over [T, B, I], done in one of `WAYS`.
+def prepared(module: Any, example: Any, way: str) -> Any:
+    """A pass of a module over [T, B, I], done in one of `WAYS`.
 
     Args:
-        core: lives on the example's device; captured in a graph, it takes these shapes alone
-        example: inputs, state and resets
+        module: lives on the example's device; captured in a graph, it takes these shapes alone
+        example: what it is called with: inputs, and for a core state and resets
         way: of `WAYS`
     """
     if way == "graph":
-        capture: Any = (
-            torch.cuda.make_graphed_callables
-        )  # takes nested tuples, as declared it does not
-        found: Pass = capture(core, example, allow_unused_input=True)
-        return found
+        return torch.cuda.make_graphed_callables(module, example, allow_unused_input=True)
     if way == "compiled":
-        compiled: Pass = torch.compile(core, mode="reduce-overhead", dynamic=False)
-        return compiled
-    eager: Pass = core
-    return eager
+        return torch.compile(module, mode="reduce-overhead", dynamic=False)
+    return module
+
+
+def work_of(module: nn.Module, example: Any, way: str) -> Work:
+    """One forward and backward pass of a module, for gradients of inputs and weights."""
+    run = prepared(module, example, way)
+    leaves = [example[0], *module.parameters()]
+
+    def work() -> None:
+        for leaf in leaves:  # a compiled pass may not add to what its last replay gave
+            leaf.grad = None
+        if way == "compiled":
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        found = run(*example)
+        torch.autograd.backward((found[0] if isinstance(found, tuple) else found).sum())
+
+    return work
 
 
 def core_work(
     name: str, steps: int, rows: int, inputs: int, options: dict[str, Any], way: str
 ) -> Work:
-    """One forward and backward pass of a core on the current device."""
+    """One pass of a core on the current device."""
     core = make_core(name, inputs, options)
     x = torch.randn(steps, rows, inputs, requires_grad=True)
-    state, reset = core.initial_state(rows), torch.zeros(steps, rows, dtype=torch.bool)
-    run = prepared(core, (x, state, reset), way)
+    reset = torch.zeros(steps, rows, dtype=torch.bool)
+    return work_of(core, (x, core.initial_state(rows), reset), way)
 
-    def work() -> None:
-        if way == "compiled":
-            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        torch.autograd.backward(run(x, state, reset)[0].sum())
 
-    return work
+def peer_work(module: nn.Module, steps: int, rows: int, inputs: int, way: str) -> Work:
+    """One pass of nn.LSTM or the dense-masked RIMs."""
+    return work_of(module, (torch.randn(steps, rows, inputs, requires_grad=True),), way)
 
 
 def duel(name: str, ours: Work, peer_name: str, peer: Work, runs: int) -> Row:
@@ -72,8 +79,10 @@ def duel(name: str, ours: Work, peer_name: str, peer: Work, runs: int) -> Row:
     return Row(name, mine * 1e3, "ms", peer_name, theirs * 1e3, theirs / mine, runs)
 
 
-def compared(size: str, shape: tuple[int, int, int], lstm: int, options: Any, runs: int) -> Any:
-    """Cores of one size: RIMs in every way but compiled beside their peers, the others beside RIMs.
+def compared(
+    size: str, shape: tuple[int, int, int], lstm: int, options: dict[str, Any], runs: int
+) -> Iterator[Row]:
+    """Cores of one size beside their peers.
 
     Args:
         size: in words
@@ -82,17 +91,16 @@ def compared(size: str, shape: tuple[int, int, int], lstm: int, options: Any, ru
         options: of the modular cores
         runs: measurements behind a median
     """
-    peers = {
-        "dense-masked RIMs, launched": torch_work(dense(shape[2], options), *shape),
-        f"nn.LSTM {lstm}": torch_work(nn.LSTM(shape[2], lstm), *shape),
-    }
-    works = {way: core_work("rims", *shape, options, way) for way in WAYS[:2]}
-    for way, work in works.items():
-        for peer_name, peer in peers.items():
-            yield duel(f"rims {size}, {way}", work, peer_name, peer, runs)
+    rims = {way: core_work("rims", *shape, options, way) for way in ("launched", "graph")}
+    for way, ours in rims.items():
+        masked = peer_work(dense(shape[2], options), *shape, way)
+        fewer = runs if way == "graph" else 3
+        yield duel(f"rims {size}, {way}", ours, f"dense-masked RIMs, {way}", masked, fewer)
+    cudnn = peer_work(nn.LSTM(shape[2], lstm), *shape, "launched")
+    yield duel(f"rims {size}, graph", rims["graph"], f"nn.LSTM {lstm}, cuDNN", cudnn, runs)
     for name in ("workspace", "scoff"):
         other = core_work(name, *shape, options, "graph")
-        yield duel(f"{name} {size}, graph", other, "rims, graph", works["graph"], runs)
+        yield duel(f"{name} {size}, graph", other, "rims, graph", rims["graph"], runs)
 
 
 def dense(inputs: int, options: dict[str, Any]) -> nn.Module:
@@ -126,7 +134,9 @@ def added_mib(work: Work) -> float:
 
 
 def bench(*, quick: bool = False) -> Iterator[Row]:
-    """All rows; `quick` takes fewer repetitions, compiles nothing and leaves scaling out.
+    """All rows; `quick` takes fewer repetitions and leaves scaling out.
+
+    `compiled` is apart: it takes minutes.
 
     Raises:
         UserError: no GPU here.
@@ -139,10 +149,14 @@ def bench(*, quick: bool = False) -> Iterator[Row]:
         for rows in (64, 256, 4096):
             shape = (20, rows, SMALL_INPUT)
             yield from compared(f"6x32, B {rows}, T 20", shape, 128, SMALL, runs)
-        if quick:
-            return
-        yield from scaling(runs)
-        graph, compiled = (
+        if not quick:
+            yield from scaling(runs)
+
+
+def compiled(runs: int) -> Iterator[Row]:
+    """RIMs by torch.compile beside the same in a graph; the first pass takes a minute and more."""
+    with torch.device("cuda"):
+        graph, by_torch = (
             core_work("rims", 20, 256, SMALL_INPUT, SMALL, way) for way in ("graph", "compiled")
         )
-        yield duel("rims 6x32, B 256, T 20, compiled", compiled, "in a graph", graph, runs)
+        yield duel("rims 6x32, B 256, T 20, compiled", by_torch, "rims, graph", graph, runs)

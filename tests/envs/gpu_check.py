@@ -1,6 +1,7 @@
 """Everything that needs a GPU: worlds, graphs and cores against the CPU, the benches, training.
 
 python tests/envs/gpu_check.py [--json runs/records/gpu-check.json] [--quick]
+python tests/envs/gpu_check.py --expect FILE      on a CPU; then, on a GPU, --expected FILE
 
 Prints one table and writes a record. Without a GPU it says so and exits 0; with a GPU but without
 the extra it says what to install and exits 2; a difference between GPU and CPU exits 1.
@@ -16,14 +17,14 @@ import time
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from device_play import NAMES, differences, make_on_device, play
+from device_play import NAMES, digests, make_on_device, play
 
 from s2lab import durable
 from s2lab.agents.cores import CORES, make_core
@@ -37,36 +38,69 @@ COUNT, STEPS = 64, 100
 GRAPHED = ("same_step", Plan())
 TRAINED, TRAINING_STEPS = "MiniGrid-Empty-5x5-v0", 200_000
 LARGE_TRAINED, LARGE_STEPS = "MiniGrid-DoorKey-8x8-v0", 2_000_000
+LARGE = {"num_envs": 2048, "rollout_steps": 32, "epochs": 2, "minibatches": 4, "unroll": 16}
 MOST_APART = 1e-9
+WHEN = ("from a reset", "near the end")
+Digests = list[dict[str, str]]  # by name of a field, one for each of `WHEN`
 PROCESSES = min(8, os.cpu_count() or 1)
 
 
-def parity(quick: bool) -> Iterator[dict[str, Any]]:
-    """Every id, played on both devices, with modes in turn; what differs, to the bit.
+def games(quick: bool) -> list[tuple[str, Plan, str]]:
+    """Every id with modes in turn, then the bench's worlds with every plan.
 
-    Plans other than the default are played with the worlds of the bench: each has to be compiled.
+    Plans other than the default are few: each has to be compiled.
     """
     plans = [Plan(reset=reset, layout=layout) for reset in RESETS for layout in LAYOUTS]
-    games = [(world_id, Plan()) for world_id in sorted(WORLDS)[:: 10 if quick else 1]]
-    games += [] if quick else list(product(envs_cuda.WORLDS.values(), plans))
-    modes = [NAMES[i % 3] for i in range(len(games))]
-    with ProcessPoolExecutor(PROCESSES, multiprocessing.get_context("spawn")) as pool:
-        for i, found in enumerate(pool.map(compared, *zip(*games, strict=True), modes)):
-            world_id, plan = games[i]
-            print(f"{i + 1:3}/{len(games)} {world_id}: {found[:3] or 'equal'}", flush=True)
-            yield {"world": world_id, "mode": modes[i], **asdict(plan), "differences": found[:10]}
+    chosen = [(world_id, Plan()) for world_id in sorted(WORLDS)[:: 10 if quick else 1]]
+    chosen += [] if quick else list(product(envs_cuda.WORLDS.values(), plans))
+    return [(world_id, plan, NAMES[i % 3]) for i, (world_id, plan) in enumerate(chosen)]
 
 
-def compared(world_id: str, plan: Plan, mode: str) -> list[str]:
-    """Which arrays of a game differ between the devices."""
-    found = list[str]()
-    for near_the_end in (False, True):
-        cpu = make_vec(world_id, COUNT, autoreset=mode)
-        gpu = make_on_device(world_id, COUNT, mode, plan)
-        wanted, ours = (play(worlds, STEPS, near_the_end) for worlds in (cpu, gpu))
-        found += differences(ours, wanted)
-        gpu.close()
+def on_cpu(world_id: str, mode: str) -> Digests:
+    """What a game comes to on the CPU, played from a reset and near the end of episodes."""
+    return [
+        digests(play(make_vec(world_id, COUNT, autoreset=mode), STEPS, near))
+        for near in (False, True)
+    ]
+
+
+def on_gpu(world_id: str, plan: Plan, mode: str) -> Digests:
+    """The same on the GPU."""
+    found = []
+    for near in (False, True):
+        worlds = make_on_device(world_id, COUNT, mode, plan)
+        found.append(digests(play(worlds, STEPS, near)))
+        worlds.close()
     return found
+
+
+def compared(world_id: str, plan: Plan, mode: str, expected: Digests | None) -> list[str]:
+    """Which fields of a game differ between the devices."""
+    wanted = on_cpu(world_id, mode) if expected is None else expected
+    return [
+        f"{name}, {when}"
+        for when, ours, theirs in zip(WHEN, on_gpu(world_id, plan, mode), wanted, strict=True)
+        for name in sorted(ours.keys() | theirs.keys())
+        if ours.get(name) != theirs.get(name)
+    ]
+
+
+def parity(quick: bool, expected: dict[str, Digests]) -> Iterator[dict[str, Any]]:
+    """Games played on both devices; what differs, to the bit."""
+    played = games(quick)
+    given = [(*game, expected.get(f"{game[0]} {game[2]}")) for game in played]
+    with ProcessPoolExecutor(PROCESSES, multiprocessing.get_context("spawn")) as pool:
+        for i, found in enumerate(pool.map(compared, *zip(*given, strict=True))):
+            world_id, plan, mode = played[i]
+            print(f"{i + 1:3}/{len(played)} {world_id}: {found[:3] or 'equal'}", flush=True)
+            yield {"world": world_id, "mode": mode, **asdict(plan), "differences": found[:10]}
+
+
+def expect(path: Path) -> None:
+    """Write what every game comes to on this CPU."""
+    found = {f"{name} {mode}": on_cpu(name, mode) for name, _, mode in games(quick=False)}
+    durable.replace(path, (json.dumps(found) + "\n").encode())
+    print(f"expected of a GPU: {path}")
 
 
 def graph_differences() -> list[str]:
@@ -99,12 +133,13 @@ def core_differences() -> dict[str, float]:
     """Of every core, double precision, resets midway: how far the GPU is from the CPU.
 
     The largest difference of outputs, state and gradients, launched and in a CUDA graph, as a share
-    of the largest number of its kind. The CPU's are those of the fused kernels.
+    of the largest number of its kind.
     """
     found = dict[str, float]()
     for name in CORES:
         torch.manual_seed(0)
-        core = make_core(name, 5, {}).double().eval()
+        has_kernels = "kernel" in {option.name for option in fields(CORES[name].load()[1])}
+        core = make_core(name, 5, {"kernel": "torch"} if has_kernels else {}).double().eval()
         inputs = torch.randn(6, 3, 5, dtype=torch.float64)
         reset = torch.rand(6, 3) < 0.3
         given = (inputs, core.initial_state(3, dtype=torch.float64), reset)
@@ -146,15 +181,31 @@ def relative(mine: torch.Tensor, other: torch.Tensor) -> float:
 
 def training(*, quick: bool) -> Iterator[Row]:
     """Runs with worlds and network on the GPU: frames a second of the second half; success."""
-    large = {"num_envs": 2048, "rollout_steps": 32, "epochs": 2, "minibatches": 4, "unroll": 16}
-    plain = [(TRAINED, "lstm", {}, {}, TRAINING_STEPS)]
-    plain += [(LARGE_TRAINED, core, large, {}, LARGE_STEPS) for core in ("lstm", "rims")]
-    faster = [
-        (LARGE_TRAINED, "rims", large, {"compiled": True, "bf16": bf16}, LARGE_STEPS)
-        for bf16 in (False, True)
-    ]
-    for world, core, ppo, execution, steps in plain if quick else plain + faster:
-        yield trained(world, core, ppo, execution, steps)
+    yield trained(TRAINED, "lstm", {}, {}, TRAINING_STEPS)
+    for core in ("lstm", "rims"):
+        yield trained(LARGE_TRAINED, core, LARGE, {}, LARGE_STEPS // (5 if quick else 1))
+
+
+def compiled_training(*, quick: bool) -> Iterator[Row]:
+    """The same with torch.compile, which takes a minute and more before the first update."""
+    for bf16 in () if quick else (False, True):
+        execution = {"compiled": True, "bf16": bf16}
+        yield trained(LARGE_TRAINED, "rims", LARGE, execution, LARGE_STEPS)
+
+
+def jax_worlds(*, quick: bool) -> Iterator[Row]:
+    """The worlds of JAX engines, where installed."""
+    for name, world_id in {} if quick else envs_cuda.WORLDS.items():
+        yield from envs_cuda.beside_jax(name, world_id, runs=3)
+
+
+def compiled_cores(*, quick: bool) -> Iterator[Row]:
+    """RIMs by torch.compile, which takes a minute."""
+    if not quick:
+        yield from cores_cuda.compiled(runs=15)
+
+
+SLOW = (jax_worlds, compiled_cores, compiled_training)
 
 
 def trained(
@@ -196,7 +247,12 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--json", type=Path, default=Path("runs/records/gpu-check.json"))
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--expect", type=Path, help="play on the CPU alone and write this file")
+    parser.add_argument("--expected", type=Path, help="such a file, in place of the CPU here")
     chosen = parser.parse_args()
+    if chosen.expect is not None:
+        expect(chosen.expect)
+        return 0
     lacking = missing()
     if not torch.cuda.is_available():
         print(f"gpu-check: there is no GPU here, nothing was checked ({lacking})")
@@ -204,7 +260,8 @@ def main() -> int:
     if lacking is not None:
         print(f"gpu-check: {lacking}")
         return 2
-    played = list(parity(chosen.quick))
+    given = {} if chosen.expected is None else json.loads(chosen.expected.read_text())
+    played = list(parity(chosen.quick, given))
     different = [one["world"] for one in played if one["differences"]]
     graphed = graph_differences()
     apart = core_differences()
@@ -219,7 +276,7 @@ def main() -> int:
         Row("the furthest", max(apart.values()), "of the largest number"),
     ]
     facts = {"parity": played, "graph_differences": graphed, "core_differences": apart}
-    for part in (envs_cuda.bench, cores_cuda.bench, training):
+    for part in (envs_cuda.bench, training, cores_cuda.bench, *SLOW):
         try:
             for row in part(quick=chosen.quick):
                 rows.append(row)
