@@ -291,7 +291,7 @@ def main() -> int:
 
 def write(path: Path, rows: list[Row], facts: dict[str, Any]) -> None:
     """The record, as far as it has come."""
-    head = {"command": "make gpu-check", "gpu": torch.cuda.get_device_name()}
+    head = {"command": " ".join(["python", *sys.argv]), "gpu": torch.cuda.get_device_name()}
     whole = {**head, **record(rows), **facts}
     path.parent.mkdir(parents=True, exist_ok=True)
     durable.replace(path, (json.dumps(whole, indent=2) + "\n").encode())
