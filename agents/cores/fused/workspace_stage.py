@@ -196,9 +196,7 @@ def exchange(t: int, room: Any, weights: Any, candidate: Any, active: Any) -> No
     parts.summarise(candidate, room.summary[t])
     product(room.driven, weights.drive, room.summary[t], ZERO, none)
     new = room.new[t]
-    parts.renew(
-        *(room.gate[t], room.driven, room.proposal, room.memory[t], room.squashed[t], new)
-    )
+    parts.renew(*(room.gate[t], room.driven, room.proposal, room.memory[t], room.squashed[t], new))
     room.memory[t + 1] = new
     show = room.show[t]
     product(show.reshape((2 * size, columns)), weights.show, new.reshape(flat), ZERO, none)
