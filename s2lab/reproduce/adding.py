@@ -9,6 +9,7 @@ cores in the full form, a minute and a half with --quick.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from s2lab.reproduce.sequence_record import render
@@ -31,6 +32,7 @@ PUBLISHED = {
     "rims": (0.0007, 0.0009, 0.0014, 0.0045, 0.0555, 0.1958, 0.8904),
     "scoff": (0.0005, 0.0007, 0.0013, 0.0030, 0.0191, 0.0379, 0.0539),
 }
+CORES = ("lstm", "gru", "rims", "workspace", "scoff", "accumulator")
 EQUAL_S = 60.0
 FAST = 1e-2  # learning rate; the table's own is half of it
 SIZES = {"module_count": 6, "module_size": 16, "active_count": 4, "key_size": 16, "head_size": 8}
@@ -42,8 +44,34 @@ def reproduce(*, quick: bool, seeds: Sequence[int], parallel: int | None = None)
 
 
 def table(record: Mapping[str, Any]) -> str:
-    """The record as Markdown."""
-    return render(record)
+    """The record as Markdown, and where its medians reach the published rows and a constant."""
+    return f"{render(record)}\n\n{verdict(record)}"
+
+
+def verdict(record: Mapping[str, Any]) -> str:
+    """A sentence per core: at which numbers of addends its median reaches what was published, and
+    at which it is better than predicting the mean, n/12."""
+    sentences = []
+    for row in record["rows"]:
+        core = row["label"]
+        if core not in CORES:
+            continue
+        medians = [median(row["columns"][f"{n} addends"]) for n in ADDENDS]
+        better = [n for n, ours in zip(ADDENDS, medians, strict=True) if ours < n / 12]
+        said = f"{core}: better than predicting the mean at {listed(better)} addends"
+        if core in PUBLISHED:
+            pairs = zip(ADDENDS, medians, PUBLISHED[core], strict=True)
+            reached = [n for n, ours, theirs in pairs if ours <= theirs]
+            said += f", at or below its published row at {listed(reached)} addends"
+        sentences.append(said)
+    return f"Medians over seeds. {'; '.join(sentences)}."
+
+
+def listed(numbers: Sequence[int]) -> str:
+    """Numbers in words."""
+    if len(numbers) == len(ADDENDS):
+        return "all numbers of"
+    return ", ".join(map(str, numbers)) or "no number of"
 
 
 def settings(quick: bool) -> "Callable[..., SequenceConfig]":
