@@ -89,19 +89,20 @@ def check_inputs(core: Core, inputs: Tensor, state: State, reset: Tensor) -> Non
             )
 
 
-def values_are_fixed(tensor: Tensor) -> bool:
+def values_may_be_read(tensor: Tensor) -> bool:
     """Whether Python may look at a tensor's numbers: not under torch.compile or in a CUDA graph,
     which are used again with others."""
-    captured = tensor.is_cuda and torch.cuda.is_current_stream_capturing()
-    return not (torch.compiler.is_compiling() or captured)
+    if torch.compiler.is_compiling():
+        return False
+    return not (tensor.is_cuda and torch.cuda.is_current_stream_capturing())
 
 
 def steps_with_reset(reset: Tensor) -> list[bool]:
     """For each step t, whether any row is reset there: one transfer instead of T masked fills.
 
-    True throughout where values may not be looked at.
+    True throughout where they may not be read.
     """
-    if not values_are_fixed(reset):
+    if not values_may_be_read(reset):
         return [True] * len(reset)
     flags: list[bool] = reset.any(dim=1).tolist()
     return flags
