@@ -35,9 +35,9 @@ RESETS = ("second_pass", "in_place")
 class Plan:
     """How the work is laid out on a GPU; `s2lab bench envs --device cuda` measures the choices."""
 
-    reset: str = "second_pass"
+    reset: str = "in_place"
     """Where finished worlds begin anew: `second_pass` over a list of them, or `in_place`."""
-    layout: str = "columns"
+    layout: str = "all_columns"
     """How arrays lie in memory, of `LAYOUTS`."""
     block: int = 64
     """Threads of a block."""

@@ -44,6 +44,8 @@ TABLES = {
     "soak": "s2lab.bench.parity",
     "soak-babyai": "s2lab.bench.parity",
     "gpu-code": "s2lab.bench.gpu_code",
+    "gpu-check": "s2lab.bench.record_table",
+    "bench-cores-gpu": "s2lab.bench.record_table",
     "fourrooms": "s2lab.reproduce.fourrooms_table",
     "babyai-rl": "s2lab.reproduce.babyai_rl",
     "shifts": "s2lab.reproduce.generalisation",

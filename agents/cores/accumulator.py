@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from s2lab.agents.cores.contract import Core, State, check_inputs, require
+from s2lab.agents.cores.contract import Core, State, check_inputs, require, steps_with_reset
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class AccumulatorCore(Core):
         check_inputs(self, inputs, state, reset)
         added, (total,) = self.added(inputs), state  # [T, B, H], [B, H]
         total = total.masked_fill(reset[0].unsqueeze(1), 0)
-        if not reset[1:].any():
+        if not any(steps_with_reset(reset[1:])):
             outputs = added.cumsum(dim=0) + total
             return outputs, (outputs[-1],)
         sums = []

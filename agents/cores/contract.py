@@ -89,12 +89,19 @@ def check_inputs(core: Core, inputs: Tensor, state: State, reset: Tensor) -> Non
             )
 
 
+def values_are_fixed(tensor: Tensor) -> bool:
+    """Whether Python may look at a tensor's numbers: not under torch.compile or in a CUDA graph,
+    which are used again with others."""
+    captured = tensor.is_cuda and torch.cuda.is_current_stream_capturing()
+    return not (torch.compiler.is_compiling() or captured)
+
+
 def steps_with_reset(reset: Tensor) -> list[bool]:
     """For each step t, whether any row is reset there: one transfer instead of T masked fills.
 
-    True throughout under torch.compile, whose graphs must not depend on values.
+    True throughout where values may not be looked at.
     """
-    if torch.compiler.is_compiling():
+    if not values_are_fixed(reset):
         return [True] * len(reset)
     flags: list[bool] = reset.any(dim=1).tolist()
     return flags

@@ -61,7 +61,9 @@ class Communication(Protocol):
 
     message_size: int
 
-    def initial_memory(self) -> State:
+    def initial_memory(
+        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> State:
         """Initial memory without its batch dimension; empty when there is none."""
 
     def exchange(self, candidate: Candidate, memory: State) -> tuple[Tensor, State, Records]:
@@ -99,16 +101,9 @@ class ModularCore(Core):
     ) -> State:
         shape = (batch_size, self.cells.module_count, self.cells.module_size)
         parts = [torch.zeros(shape, device=device, dtype=dtype) for _ in range(self.cells.parts)]
-        memory = self.communication.initial_memory() if self.communication is not None else ()
-        return (
-            *parts,
-            *(
-                part.to(device=device, dtype=dtype or torch.get_default_dtype())
-                .expand(batch_size, *part.shape)
-                .clone()
-                for part in memory
-            ),
-        )
+        channel = self.communication
+        memory = channel.initial_memory(device, dtype) if channel is not None else ()
+        return (*parts, *(part.expand(batch_size, *part.shape).clone() for part in memory))
 
     def forward(self, inputs: Tensor, state: State, reset: Tensor) -> tuple[Tensor, State]:
         check_inputs(self, inputs, state, reset)

@@ -25,7 +25,9 @@ class PairwiseCommunication(nn.Module):
         parts = [orthogonal_blocks(module_count, module_size, self.message_size) for _ in range(3)]
         self.query_key_value = nn.Parameter(torch.cat(parts, dim=2))  # [K, H, 3D]
 
-    def initial_memory(self) -> State:
+    def initial_memory(
+        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> State:
         return ()
 
     def exchange(self, candidate: Candidate, memory: State) -> tuple[Tensor, State, Records]:

@@ -49,8 +49,10 @@ class SharedWorkspace(nn.Module):
         self.read_query = nn.Parameter(orthogonal_blocks(module_count, module_size, size))
         self.read_key_value = nn.Linear(size, 2 * size, bias=False)
 
-    def initial_memory(self) -> State:
-        return (torch.eye(self.slots, self.message_size),)
+    def initial_memory(
+        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> State:
+        return (torch.eye(self.slots, self.message_size, device=device, dtype=dtype),)
 
     def exchange(self, candidate: Candidate, memory: State) -> tuple[Tensor, State, Records]:
         """One write and one read.

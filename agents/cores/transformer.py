@@ -25,6 +25,7 @@ from s2lab.agents.cores.contract import (
     check_kernel,
     require,
     use_fused,
+    values_are_fixed,
 )
 from s2lab.agents.gating import GRUGate
 
@@ -143,7 +144,7 @@ class TransformerCore(Core):
         """All steps at once, layer by layer; appends each layer's weights where asked."""
         memory, age = state
         most = self.config.memory
-        if maps is None and not torch.compiler.is_compiling():
+        if maps is None and values_are_fixed(age):
             # Nobody remembers more: M falls, and a fresh state costs nothing.
             most = int(age.nan_to_num(most).clamp(0, most).max())
         memory = torch.where(real_steps(age, self.config.memory)[:, None, :, None], memory, 0)

@@ -6,12 +6,15 @@ comparison, launched one by one. Time is the GPU's own, between events on the st
 of agents.
 """
 
+import os
+import time
 from collections.abc import Iterator
 from itertools import product
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from s2lab.bench.harness import Row
+from s2lab.bench.harness import Row, device_seconds
+from s2lab.bench.jax_worlds import JAX_ENGINES
 from s2lab.errors import UserError
 
 if TYPE_CHECKING:
@@ -28,10 +31,13 @@ WORLDS = {
     "DoorKey-8x8": "MiniGrid-DoorKey-8x8-v0",
     "GoToLocal": "BabyAI-GoToLocal-v0",
 }
+LONG_RESETS = {"BossLevel": "BabyAI-BossLevel-v0"}
 
 
 def bench(*, quick: bool = False) -> Iterator[Row]:
     """Every world with every plan, the default plan in more detail; quick: the default plan only.
+
+    `beside_jax` is apart: JAX engines take minutes to compile.
 
     Raises:
         UserError: no GPU here, or no extra `cuda`.
@@ -62,6 +68,39 @@ def bench(*, quick: bool = False) -> Iterator[Row]:
             title = f"{name}, reset {reset}, layout {layout}"
             rates = COUNT / seconds, COUNT / default
             yield Row(title, rates[0], "steps/s", "default", rates[1], default / seconds, runs)
+    for name, world_id in {} if quick else LONG_RESETS.items():
+        default = captured_seconds(world_id, COUNT, Plan(), runs)
+        seconds = captured_seconds(world_id, COUNT, Plan(reset="second_pass"), runs)
+        rates = COUNT / default, COUNT / seconds
+        title = f"{name}, {COUNT:,} worlds, in a graph"
+        peer = "reset second_pass"
+        yield Row(title, rates[0], "steps/s", peer, rates[1], seconds / default, runs)
+
+
+def beside_jax(name: str, world_id: str, runs: int) -> Iterator[Row]:
+    """The worlds of JAX engines on the same GPU, where installed, by the wall clock."""
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # the GPU is shared with torch
+    from s2lab.envs.device import Plan
+
+    for engine, (make, view) in JAX_ENGINES.items():
+        theirs = make(world_id, COUNT, STEPS)
+        if theirs is None:
+            continue
+        peer = COUNT * STEPS / wall_seconds(theirs, runs)
+        ours = COUNT / captured_seconds(world_id, COUNT, Plan(), runs, view)
+        seen = "" if view == "partial" else ", the whole grid in view"
+        title = f"{name}{seen}, {COUNT:,} worlds, in a graph"
+        yield Row(title, ours, "steps/s", engine, peer, ours / peer, runs)
+
+
+def wall_seconds(work: Any, runs: int) -> float:
+    """Median seconds of `work`, which waits for the GPU itself."""
+    times = list[float]()
+    for _ in range(runs):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return median(times)
 
 
 def explained(
@@ -89,7 +128,9 @@ def bound(share: float, growth: float) -> str:
     return "bound by instructions and scattered accesses"
 
 
-def make_worlds(world_id: str, count: int, plan: "Plan") -> "DeviceVectorEnv":
+def make_worlds(
+    world_id: str, count: int, plan: "Plan", view: str = "partial"
+) -> "DeviceVectorEnv":
     """Worlds with live buffers, in the middle of different episodes."""
     import torch
     from gymnasium.vector import AutoresetMode
@@ -98,7 +139,7 @@ def make_worlds(world_id: str, count: int, plan: "Plan") -> "DeviceVectorEnv":
     from s2lab.envs.device_vector import DeviceVectorEnv, make_device_batch
 
     mode = AutoresetMode.SAME_STEP
-    options: dict[str, Any] = {"mode": MODES[mode], "observation": "partial", "view_size": 7}
+    options: dict[str, Any] = {"mode": MODES[mode], "observation": view, "view_size": 7}
     batch = make_device_batch(world_id, count, device="cuda", plan=plan, **options)
     worlds = DeviceVectorEnv(batch, mode, copy=False)
     worlds.reset(seed=0)
@@ -116,11 +157,13 @@ def some_actions(worlds: "DeviceVectorEnv") -> Any:
     return torch.randint(0, worlds.device_batch.level.actions, shape, device=worlds.device)
 
 
-def captured_seconds(world_id: str, count: int, plan: "Plan", runs: int) -> float:
+def captured_seconds(
+    world_id: str, count: int, plan: "Plan", runs: int, view: str = "partial"
+) -> float:
     """Seconds of one step of all worlds, `STEPS` of them replayed from a CUDA graph."""
     import torch
 
-    worlds = make_worlds(world_id, count, plan)
+    worlds = make_worlds(world_id, count, plan, view)
     actions = some_actions(worlds)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
@@ -146,22 +189,6 @@ def launched_seconds(world_id: str, count: int, plan: "Plan", runs: int) -> floa
     worlds.check()
     worlds.close()
     return found
-
-
-def device_seconds(work: Any, runs: int) -> float:
-    """Median seconds between two events on the stream around `work`."""
-    import torch
-
-    event: Any = torch.cuda.Event
-    times = list[float]()
-    for _ in range(runs):
-        start, end = event(enable_timing=True), event(enable_timing=True)
-        start.record()
-        work()
-        end.record()
-        end.synchronize()
-        times.append(start.elapsed_time(end) / 1e3)
-    return median(times)
 
 
 def copy_bandwidth(runs: int) -> float:

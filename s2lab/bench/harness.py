@@ -84,6 +84,22 @@ def duel(
     return Row(name, mine * 1e3, "ms", peer_name, theirs * 1e3, theirs / mine, runs)
 
 
+def device_seconds(work: Callable[[], object], runs: int) -> float:
+    """Median seconds between two events on a GPU's stream around `work`."""
+    import torch
+
+    event: Any = torch.cuda.Event
+    times = list[float]()
+    for _ in range(runs):
+        start, end = event(enable_timing=True), event(enable_timing=True)
+        start.record()
+        work()
+        end.record()
+        end.synchronize()
+        times.append(start.elapsed_time(end) / 1e3)
+    return median(times)
+
+
 def machine() -> dict[str, Any]:
     """The machine under the figures: processor, cores, memory, system."""
     model = platform.processor()

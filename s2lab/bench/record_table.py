@@ -22,6 +22,7 @@ def table(record: dict[str, Any]) -> str:
     machine, versions = record["machine"], record["versions"]
     found = ", ".join(f"{name} {versions[name]}" for name in PACKAGES if name in versions)
     end = f"Ratios above 1 are in our favour. {machine['cores']} cores ({machine['processor']})"
+    end += f" and one {record['gpu']}" if "gpu" in record else ""
     return "\n".join([*lines, "", f"{end}; {found}."])
 
 

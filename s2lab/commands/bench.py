@@ -8,6 +8,8 @@ from tyro.conf import Positional, arg
 from s2lab.commands.registry import command
 from s2lab.errors import UserError, unknown
 
+ON_A_GPU = ("envs", "cores")
+
 
 @command()
 def bench(
@@ -23,7 +25,7 @@ def bench(
     Args:
         what: bench to run: babyai, cores, discover, envs, icf or train
         json: JSON file that keeps the rows, the machine and the versions
-        device: cpu, or cuda for the worlds of `envs` on a GPU
+        device: cpu, or cuda for `envs` or `cores` on a GPU
         quick: fewer and shorter measurements
     """
     from importlib import import_module
@@ -33,8 +35,8 @@ def bench(
 
     if what not in BENCHES:
         raise unknown("bench", what, BENCHES, "s2lab bench --help")
-    if device not in ("cpu", "cuda") or (device == "cuda" and what != "envs"):
-        raise UserError(f"--device {device}: give cpu, or cuda for the bench envs")
+    if device not in ("cpu", "cuda") or (device == "cuda" and what not in ON_A_GPU):
+        raise UserError(f"--device {device}: give cpu, or cuda for the benches envs and cores")
     module = f"s2lab.bench.{what}" + ("_cuda" if device == "cuda" else "")
     rows = []
     for row in import_module(module).bench(quick=quick):

@@ -1,5 +1,6 @@
 """What worlds hand out and leave behind, step by step, whichever device they are on."""
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -102,6 +103,15 @@ def keep_final(kept: dict[str, Array], when: str, info: dict[str, Any], ends: Ar
 def host(value: Any) -> Any:
     """A tensor's numbers in the host's memory."""
     return value.cpu().numpy() if hasattr(value, "cpu") else value
+
+
+def digests(kept: dict[str, Array]) -> dict[str, str]:
+    """One hash per field, over all steps in their order: what two machines can compare."""
+    found: dict[str, Any] = {}
+    for name, array in kept.items():
+        field = found.setdefault(name.split(" ", 1)[-1], hashlib.sha256())
+        field.update(f"{name} {array.dtype} {array.shape} ".encode() + array.tobytes())
+    return {name: field.hexdigest()[:16] for name, field in found.items()}
 
 
 def differences(ours: dict[str, Array], theirs: dict[str, Array]) -> list[str]:

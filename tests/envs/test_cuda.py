@@ -15,6 +15,7 @@ import pytest
 from s2lab.envs import make_vec
 from s2lab.envs.device import missing
 from s2lab.envs.grid.levels import FAMILIES
+from s2lab.envs.registration import WORLDS as WORLD_IDS
 
 HERE = Path(__file__).parent
 RECORD = HERE.parents[1] / "runs" / "records" / "gpu-code.json"
@@ -107,6 +108,24 @@ def test_simulated_worlds_of_every_family_are_those_of_the_cpu(tmp_path: Path) -
         **switches,
     )
     assert " passed" in told
+
+
+def test_a_field_that_differs_at_one_step_changes_its_digest_alone() -> None:
+    worlds = make_vec("MiniGrid-DoorKey-5x5-v0", WORLDS, autoreset="same_step")
+    kept = device_play.play(worlds, STEPS, True)
+    wanted = device_play.digests(kept)
+    assert device_play.digests(dict(kept)) == wanted
+    kept[f"{STEPS - 1} image"][0, 0, 0, 0] ^= 1
+    changed = device_play.digests(kept)
+    assert {name for name in wanted if changed[name] != wanted[name]} == {"image"}
+
+
+def test_the_record_of_a_gpu_has_every_id_and_no_difference() -> None:
+    record = json.loads(RECORD.with_name("gpu-check.json").read_text(encoding="utf-8"))
+    assert {game["world"] for game in record["parity"]} == set(WORLD_IDS)
+    assert {game["mode"] for game in record["parity"]} == set(device_play.NAMES)
+    assert not any(game["differences"] for game in record["parity"])
+    assert not record["graph_differences"]
 
 
 def test_a_machine_without_a_gpu_says_what_is_missing() -> None:

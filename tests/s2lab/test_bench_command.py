@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import torch
 
 from s2lab.agents.ppo_config import PPOConfig
 from s2lab.bench import BENCHES, babyai, envs, train
@@ -19,14 +20,17 @@ def test_an_unknown_bench_is_refused(capsys: pytest.CaptureFixture[str]) -> None
     assert "unknown bench 'envz'; did you mean 'envs'?" in capsys.readouterr().err
 
 
-def test_worlds_on_a_gpu_are_measured_only_where_there_is_one(
+def test_a_gpu_is_measured_only_where_there_is_one(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     if missing() is not None:
         assert main(["bench", "envs", "--device", "cuda"]) == 2
         assert "pip install" in capsys.readouterr().err
-    assert main(["bench", "cores", "--device", "cuda"]) == 2
-    assert "give cpu, or cuda for the bench envs" in capsys.readouterr().err
+    if not torch.cuda.is_available():
+        assert main(["bench", "cores", "--device", "cuda"]) == 2
+        assert "measure with --device cpu" in capsys.readouterr().err
+    assert main(["bench", "train", "--device", "cuda"]) == 2
+    assert "give cpu, or cuda for the benches envs and cores" in capsys.readouterr().err
 
 
 def test_every_named_bench_has_its_module() -> None:

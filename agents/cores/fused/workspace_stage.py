@@ -26,7 +26,7 @@ class WorkspaceRoom(NamedTuple):
     wrote: np.ndarray
     """[T, heads, S, K, B]"""
     written: np.ndarray
-    """[T, D, S, B]"""
+    """[D, S, B], scratch."""
     scaled: np.ndarray
     """[T, 2, D, M], normalised before weight and bias, after writing and after thinking."""
     spread: np.ndarray  # [T, 2, M], 1 / standard deviation
@@ -35,7 +35,7 @@ class WorkspaceRoom(NamedTuple):
     thought: np.ndarray
     """[T, D, M]"""
     proposal: np.ndarray
-    """[T, D, S, B]"""
+    """[D, S, B], scratch."""
     tanh: np.ndarray
     """[T, D, M], of the memory that enters the step."""
     squashed: np.ndarray
@@ -130,12 +130,12 @@ def workspace_room(
         ask=new(steps, size, slots, rows),
         offer=new(steps, 2 * size, modules, rows),
         wrote=new(steps, heads, slots, modules, rows),
-        written=new(steps, size, slots, rows),
+        written=new(size, slots, rows),
         scaled=new(steps, 2, size, columns),
         spread=new(steps, 2, columns),
         first=new(steps, size, columns),
         thought=new(steps, size, columns),
-        proposal=new(steps, size, slots, rows),
+        proposal=new(size, slots, rows),
         tanh=new(steps, size, columns),
         squashed=new(steps, size, slots, rows),
         gate=new(steps, 2 * size, slots, rows),
@@ -176,11 +176,11 @@ def exchange(t: int, room: Any, weights: Any, candidate: Any, active: Any) -> No
     )
     attend(
         *(room.ask[t], offer[:size], offer[size:], room.scale[0], room.writers[0]),
-        *(room.wrote[t], room.written[t]),
+        *(room.wrote[t], room.written),
     )
-    first, thought, proposal = room.first[t], room.thought[t], room.proposal[t].reshape(flat)
+    first, thought, proposal = room.first[t], room.thought[t], room.proposal.reshape(flat)
     parts.normalise(
-        *(old, room.written[t].reshape(flat), False, weights.write_norm, weights.write_norm_bias),
+        *(old, room.written.reshape(flat), False, weights.write_norm, weights.write_norm_bias),
         *(room.scaled[t, 0], room.spread[t, 0], first),
     )
     product(thought, weights.think, first, BIAS, weights.think_bias)
@@ -196,9 +196,7 @@ def exchange(t: int, room: Any, weights: Any, candidate: Any, active: Any) -> No
     parts.summarise(candidate, room.summary[t])
     product(room.driven, weights.drive, room.summary[t], ZERO, none)
     new = room.new[t]
-    parts.renew(
-        *(room.gate[t], room.driven, room.proposal[t], room.memory[t], room.squashed[t], new)
-    )
+    parts.renew(*(room.gate[t], room.driven, room.proposal, room.memory[t], room.squashed[t], new))
     room.memory[t + 1] = new
     show = room.show[t]
     product(show.reshape((2 * size, columns)), weights.show, new.reshape(flat), ZERO, none)
