@@ -198,3 +198,34 @@ def test_the_verdict_on_copying_is_that_of_the_medians() -> None:
     assert verdict(both).endswith(
         "begin at a bias of 0, as PyTorch's do, in place of 5: 1.7 and 3."
     )
+
+
+def test_the_verdict_on_adding_names_where_medians_reach_published_rows_and_a_constant() -> None:
+    from s2lab.reproduce.adding import ADDENDS, CORES, PUBLISHED, contestants, verdict
+
+    assert set(contestants(quick=False)) == set(CORES)
+
+    def row(label: str, *errors: tuple[float, ...]) -> dict[str, Any]:
+        by_seed = list(zip(*errors, strict=True))  # one column per number of addends
+        columns = {f"{n} addends": list(values) for n, values in zip(ADDENDS, by_seed, strict=True)}
+        return {"label": label, "columns": columns}
+
+    as_published = PUBLISHED["scoff"]
+    bad = (9.0,) * len(ADDENDS)
+    late = (*PUBLISHED["rims"][:-1], 0.9)  # above its row, .8904, and above 10 / 12
+    told = verdict(
+        {
+            "rows": [
+                row("rims", late, late, bad),
+                row("scoff", as_published, as_published, bad),
+                row("gru", bad, bad, as_published),
+                row("rims, silent", bad),
+            ]
+        }
+    )
+    assert told == (
+        "Medians over seeds. rims: better than predicting the mean at 2, 3, 4, 5, 8, 9 addends, "
+        "at or below its published row at 2, 3, 4, 5, 8, 9 addends; scoff: better than predicting "
+        "the mean at all numbers of addends, at or below its published row at all numbers of "
+        "addends; gru: better than predicting the mean at no number of addends."
+    )
