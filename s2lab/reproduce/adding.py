@@ -2,8 +2,7 @@
 
 Ours: Goyal et al. 2020 (SCOFF, arXiv 2006.16225). Drift and saturation are measured apart: what
 blank steps after the last mark add to the output, and the error at the training length with more
-addends than ever trained. Estimate from timed updates: two hours on two
-cores in the full form, a minute and a half with --quick.
+addends than ever trained. An hour on two cores in the full form, a minute and a half with --quick.
 """
 
 from collections.abc import Callable, Mapping, Sequence
