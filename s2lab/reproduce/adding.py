@@ -140,15 +140,15 @@ def table_for(quick: bool) -> Table:
             "apart. saturation: length 50, 10 addends. drift: mean change of the output over 150 "
             f"blank steps after 50 steps. equal minutes: {EQUAL_S:.0f} s of processor time. "
             "Searched for lstm and gru: learning rates .002, .005 (their own rows) and .01, and "
-            "long memory, where forget or keep gates start at a bias of 4. The others' rows at .005 "
-            "came first; what they have instead was tried on seeds 900 to 903, which are in no row. "
-            "rims: .01 (its own row) left less validation error than .005 on three seeds of three. "
-            ".02 left less still on both seeds tried, but more error at length 200 on one of them, "
-            "and was passed over for that: this choice was not made by validation alone, and .02 "
-            "has a row. At .005 two and three active modules (two seeds) and twice the updates (one) "
-            "did not help. workspace: .01, one seed. scoff: .01 diverged on one seed of two, with a "
-            "warm-up too; .007 with gradients clipped to .3 (its own row) did on none of three. "
-            "Clipping was not tried for the others.",
+            "long memory, where forget or keep gates start at a bias of 4. The others' rows at "
+            ".005 came first; what they have instead was tried on seeds 900 to 903, which are "
+            "in no row. rims: .01 (its own row) left less validation error than .005 on three "
+            "seeds of three. .02 left less still on both seeds tried, but more error at length "
+            "200 on one of them, and was passed over for that: this choice was not made by "
+            "validation alone, and .02 has a row. At .005 two and three active modules (two "
+            "seeds) and twice the updates (one) did not help. workspace: .01, one seed. scoff: "
+            ".01 diverged on one seed of two, with a warm-up too; .007 with gradients clipped "
+            "to .3 (its own row) did on none of three. Clipping was not tried for the others.",
         ),
     )
 
